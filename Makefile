@@ -1,0 +1,70 @@
+# Front door: `make` prints the menu.  Only commands here, no logic.
+
+PYTHON ?= python3
+VENV ?= .venv
+# `make lock UPGRADE=--upgrade` moves every pin to the newest version that requirements/*.in allow.
+UPGRADE ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
+LOCK_VENV := .lock-venv
+LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt)
+COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock' $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types imports house format bench lock clean
+
+help: ## print this menu
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: $(READY) ## make .venv with everything below needs (instant the second time)
+
+demo: $(READY) ## cross-validate, refit and predict on real data, on this machine
+	$(BIN)/python -u -m local_test.demo
+
+test: $(READY) ## run the tests and the examples in the docstrings
+	$(BIN)/python -m pytest -q --doctest-modules tests src
+
+check: lint types imports house ## lint, check types, import rules and house rules
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports --no-cache
+
+house: $(READY)
+	$(BIN)/python -m pytest -q tests/unit/test_house.py
+
+format: $(READY) ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(BENCH_READY) ## measure speed and memory beside the peers
+	$(BIN)/python -u bench/run.py
+
+lock: ## write requirements/*.txt anew from requirements/*.in (UPGRADE=--upgrade for newer versions)
+	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip install -qq --require-hashes -r requirements/lock.txt
+	$(foreach file,$(LOCKED),$(COMPILE) $(file:.txt=.in) --output-file $(file) &&) true
+
+clean: ## remove .venv and everything that the tools left
+	rm -rf $(VENV) $(LOCK_VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is {v[0]}.{v[1]}; say make PYTHON=/path/to/python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml requirements/runtime.txt requirements/dev.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
+	$(PIP_INSTALL) --no-build-isolation --no-deps --no-index --editable . && touch $@
+
+$(BENCH_READY): requirements/bench.txt $(READY)
+	$(PIP_INSTALL) --require-hashes -r requirements/bench.txt && touch $@

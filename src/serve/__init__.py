@@ -1,0 +1,1 @@
+"""The command ``serve``: HTTP around a model that crossfold has stored."""

@@ -1,0 +1,53 @@
+"""What every test stands on: no network, no settings of the machine, repeatable examples."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
+
+# Examples are drawn from a fixed seed in CI, so that a red run can be repeated.
+settings.register_profile("here", max_examples=50, deadline=None)
+settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+@pytest.fixture
+def bare_environ() -> dict[str, str]:
+    """Environment for a child process, without anything that could be a job's setting."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that would leave this machine."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        is_near = self.family == socket.AF_UNIX or str(address[0]) in {"127.0.0.1", "::1"}
+        if not is_near:
+            pytest.fail(f"a test wants to reach {address!r}; answer it from a fake instead")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True)
+def no_job_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what a surrounding job or shell may have set."""
+    for name in _settings_of_jobs(os.environ):
+        monkeypatch.delenv(name)
+
+
+def _settings_of_jobs(environ: Mapping[str, str]) -> list[str]:
+    prefixes = ("SM_", "SAGEMAKER_", "TRAINING_JOB_", "AWS_", "CV_", "ALGORITHM_")
+    return [name for name in environ if name.startswith(prefixes)]
