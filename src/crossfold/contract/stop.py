@@ -1,0 +1,37 @@
+"""A stop asked for from outside: SIGTERM sets it, every long loop looks at it.
+
+SageMaker sends SIGTERM and, 120 s later, SIGKILL (AWS docs, "StopTrainingJob").
+"""
+
+from __future__ import annotations
+
+from crossfold.errors import PlatformError
+
+
+class Stopped(PlatformError):
+    """The job was stopped at a point where no model exists yet."""
+
+    def __init__(self) -> None:
+        """Carry the one reason there is."""
+        super().__init__("stopped before a model existed")
+
+
+class StopRequest:
+    """A flag that is set once and never cleared.
+
+    A plain attribute and no lock: a signal handler that sets a `threading.Event` can wait for a
+    lock that the interrupted thread itself holds.
+    """
+
+    def __init__(self) -> None:
+        """Start unset."""
+        self.is_set = False
+
+    def set(self) -> None:
+        """Ask for the stop."""
+        self.is_set = True
+
+    def check(self) -> None:
+        """Raise `Stopped` when the stop was asked for."""
+        if self.is_set:
+            raise Stopped
