@@ -1,0 +1,208 @@
+"""Splits from scikit-learn's splitters, each with the exact arguments that a user is shown.
+
+One seed gives one assignment on every machine and in every process: NumPy promises that
+`RandomState` keeps its streams, and nothing here depends on hashing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfold.errors import UserError
+from crossfold.folds.limits import largest_n_folds, refuse_n_folds
+from crossfold.folds.options import DEFAULT_P, FoldOptions, Strategy
+from crossfold.folds.row_roles import RowRoles, any_rows, can_stratify
+
+Rows = NDArray[np.integer]
+Pair = tuple[Rows | None, Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a splitter gave: its text, and (train, test) of every split, in order of repeats.
+
+    Train is None where it is every row that is not held out.
+    """
+
+    splitter: str
+    pairs: list[Pair]
+    is_random: bool = True
+
+
+def draw_splits(strategy: Strategy, options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    """Draw `n_folds` splits for each repeat; the request has passed `count_folds`."""
+    return _DRAW[strategy](options, n_folds, roles)
+
+
+def _splitter(name: str, **arguments: object) -> tuple[str, Any]:
+    """Return the splitter of that name with the text that shows its arguments."""
+    import sklearn.model_selection
+
+    text = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
+    return f"{name}({text})", getattr(sklearn.model_selection, name)(**arguments)
+
+
+def _held_out(splitter: Any, *inputs: Rows | None) -> list[Pair]:
+    """Return the test rows of each split; training is on all others."""
+    with warnings.catch_warnings():
+        # What these warnings say is said by `cautions_about` in the user's terms.
+        warnings.simplefilter("ignore", UserWarning)
+        return [(None, np.asarray(test)) for _, test in splitter.split(*inputs)]
+
+
+def _draw_kfold(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    text, splitter = _shuffled("KFold", "RepeatedKFold", options, n_folds)
+    return Drawn(text, _held_out(splitter, any_rows(roles.n_rows)))
+
+
+def _draw_stratified(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    text, splitter = _shuffled("StratifiedKFold", "RepeatedStratifiedKFold", options, n_folds)
+    return Drawn(text, _held_out(splitter, any_rows(roles.n_rows), roles.classes))
+
+
+def _shuffled(once: str, repeated: str, options: FoldOptions, n_folds: int) -> tuple[str, Any]:
+    if options.n_repeats == 1:
+        return _splitter(once, n_splits=n_folds, shuffle=True, random_state=options.seed)
+    return _splitter(
+        repeated, n_splits=n_folds, n_repeats=options.n_repeats, random_state=options.seed
+    )
+
+
+def _draw_group(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    """Balance whole groups by size; repeats after the first see the groups in a seeded order.
+
+    The order decides only between groups of equal size, so every repeat is as balanced as the
+    first, which `GroupKFold(shuffle=True)` would not be.
+    """
+    assert roles.groups is not None
+    text, splitter = _splitter("GroupKFold", n_splits=n_folds)
+    random = np.random.RandomState(options.seed)
+    n_groups = int(roles.groups.max()) + 1
+    pairs: list[Pair] = []
+    seen: set[bytes] = set()
+    for repeat in range(options.n_repeats):
+        names = random.permutation(n_groups) if repeat else np.arange(n_groups)
+        drawn = _held_out(splitter, any_rows(roles.n_rows), None, names[roles.groups])
+        seen.add(_partition(drawn, roles.n_rows))
+        if len(seen) == repeat:
+            raise UserError(
+                f"hyperparameter 'cv_repeats' is {options.n_repeats}, but balanced folds of these "
+                f"groups came out the same again in repeat {repeat + 1}; the largest cv_repeats "
+                f"that works is {repeat}"
+            )
+        pairs += drawn
+    if options.n_repeats > 1:
+        again = options.n_repeats - 1
+        text += f", then {again} times on groups relabelled by RandomState({options.seed})"
+    return Drawn(text, pairs, is_random=options.n_repeats > 1)
+
+
+def _partition(pairs: list[Pair], n_rows: int) -> bytes:
+    """Return bytes that are equal for equal partitions, whatever the order of their folds."""
+    first_of_fold = np.empty(n_rows, dtype=np.int64)
+    for _, test in pairs:
+        first_of_fold[test] = test[0]
+    return first_of_fold.tobytes()
+
+
+def _draw_stratified_group(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    """Repeat as scikit-learn's Repeated splitters do: one random stream through all repeats."""
+
+    def draw(n_splits: int, n_repeats: int) -> list[Pair]:
+        random = np.random.RandomState(options.seed)
+        _, splitter = _splitter(
+            "StratifiedGroupKFold", n_splits=n_splits, shuffle=True, random_state=random
+        )
+        inputs = (any_rows(roles.n_rows), roles.classes, roles.groups)
+        return [pair for _ in range(n_repeats) for pair in _held_out(splitter, *inputs)]
+
+    def has_no_empty_fold(pairs: list[Pair]) -> bool:
+        return all(len(test) for _, test in pairs)
+
+    pairs = draw(n_folds, options.n_repeats)
+    if not has_no_empty_fold(pairs):
+        largest = largest_n_folds(n_folds, lambda k: has_no_empty_fold(draw(k, options.n_repeats)))
+        reason = "StratifiedGroupKFold leaves a fold without rows, so unequal are the groups"
+        refuse_n_folds(options, n_folds, reason, largest)
+    text, _ = _splitter(
+        "StratifiedGroupKFold", n_splits=n_folds, shuffle=True, random_state=options.seed
+    )
+    if options.n_repeats > 1:
+        text += f" repeated {options.n_repeats} times on one RandomState({options.seed})"
+    return Drawn(text, pairs)
+
+
+def _draw_time_series(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    """Split the sorted distinct times, so that rows of one time stay together."""
+    assert roles.times is not None
+    text, splitter = _splitter(
+        "TimeSeriesSplit", n_splits=n_folds, max_train_size=options.window, gap=options.gap
+    )
+    n_times = int(roles.times.max()) + 1
+    order = np.argsort(roles.times, kind="stable")
+    # Rows of time t are order[starts[t]:starts[t + 1]].
+    starts = np.searchsorted(roles.times[order], np.arange(n_times + 1))
+
+    def rows_at(times: Rows) -> Rows:
+        return order[starts[times[0]] : starts[times[-1] + 1]]
+
+    pairs: list[Pair] = [
+        (rows_at(train), rows_at(test)) for train, test in splitter.split(any_rows(n_times))
+    ]
+    return Drawn(f"{text} on the sorted distinct times", pairs, is_random=False)
+
+
+def _draw_leave_one_out(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    text, splitter = _splitter("LeaveOneOut")
+    return Drawn(text, _held_out(splitter, any_rows(roles.n_rows)), is_random=False)
+
+
+def _draw_leave_p_out(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    text, splitter = _splitter("LeavePOut", p=DEFAULT_P if options.p is None else options.p)
+    return Drawn(text, _held_out(splitter, any_rows(roles.n_rows)), is_random=False)
+
+
+def _draw_shuffle_split(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    """Draw whole groups where there are groups, else by class where every class allows it."""
+    name = "ShuffleSplit"
+    if roles.groups is not None:
+        name = "GroupShuffleSplit"
+    elif can_stratify(roles.classes, ceil(options.test_fraction * roles.n_rows)):
+        name = "StratifiedShuffleSplit"
+    text, splitter = _splitter(
+        name,
+        n_splits=n_folds * options.n_repeats,
+        test_size=options.test_fraction,
+        random_state=options.seed,
+    )
+    try:
+        pairs = _held_out(splitter, any_rows(roles.n_rows), roles.classes, roles.groups)
+    except ValueError as error:
+        raise UserError(f"cv_strategy 'shuffle_split' cannot split this data: {error}") from error
+    return Drawn(text, pairs)
+
+
+def _draw_predefined(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+    _, splitter = _splitter("PredefinedSplit", test_fold=roles.folds)
+    # The argument itself would print every row.
+    return Drawn("PredefinedSplit(test_fold=fold_column)", _held_out(splitter), is_random=False)
+
+
+_DRAW: dict[Strategy, Callable[[FoldOptions, int, RowRoles], Drawn]] = {
+    "kfold": _draw_kfold,
+    "stratified": _draw_stratified,
+    "group": _draw_group,
+    "stratified_group": _draw_stratified_group,
+    "time_series": _draw_time_series,
+    "leave_one_out": _draw_leave_one_out,
+    "leave_p_out": _draw_leave_p_out,
+    "shuffle_split": _draw_shuffle_split,
+    "predefined": _draw_predefined,
+}
