@@ -1,0 +1,149 @@
+"""What every algorithm family fulfils, whatever library stands behind it.
+
+An `Algorithm` turns `Examples` into a `Model`; a `Model` turns features into a `Prediction` and
+itself into files.  Nothing here imports a library: adapters do, when their name is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfold.data.table import Column
+from crossfold.metrics.metric import Metric
+from crossfold.metrics.prediction import Prediction, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Rows to fit on or to watch.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n_rows, n_features), float32 or float64
+        C order.  NaN is missing; category columns hold codes into `Column.categories`.
+    target : ndarray of shape (n_rows,), float64
+        Class codes 0 … n_classes - 1, or values.
+    weight : ndarray of shape (n_rows,), float64, optional
+    group : ndarray of shape (n_rows,), int32, optional
+        Query code of each row, for ranking; rows of one query are adjacent.
+    """
+
+    features: NDArray[Any]
+    target: NDArray[np.float64]
+    weight: NDArray[np.float64] | None = None
+    group: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What to fit, decided and checked before any data is read.
+
+    Attributes
+    ----------
+    algorithm : str
+        Registry name (``xgboost``, ``lightgbm``, ``svm``, …) or an import path.
+    task : {'binary', 'multiclass', 'regression', 'ranking'}
+    n_classes : int
+        0 when the task has no classes.
+    params : mapping
+        Typed values under the library's own names, without those below.
+    num_round : int
+        Boosting rounds, at least 1.
+    early_stopping_rounds : int, optional
+        Rounds without improvement of the first metric before a fit stops.
+    metrics : tuple of Metric
+        The first is the objective metric.
+    n_threads : int
+        Threads that one fit may use, at least 1.
+    class_weight : 'balanced' or mapping of class code to weight, optional
+        Multiplies the weights of the rows fitted on (never those scored), as scikit-learn's
+        ``class_weight`` does; ``balanced`` is computed from the rows fitted on.
+    """
+
+    algorithm: str
+    task: Task
+    n_classes: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    num_round: int = 100
+    early_stopping_rounds: int | None = None
+    seed: int = 0
+    standardize: bool = False
+    metrics: tuple[Metric, ...] = ()
+    n_threads: int = 1
+    class_weight: Literal["balanced"] | Mapping[int, float] | None = None
+
+
+class Model(Protocol):
+    """A fitted model with everything that its predictions need, encoders included."""
+
+    @property
+    def n_rounds(self) -> int | None:
+        """Rounds that predictions use (the best ones after early stopping); None if not boosted."""
+
+    def predict(self, features: NDArray[Any]) -> Prediction:
+        """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
+
+    def contributions(self, features: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Return SHAP values with the bias last, adding up to the raw score; None if unknown.
+
+        Shape (n_rows, n_features + 1), or (n_rows, n_classes, n_features + 1) for several classes.
+        """
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """Write the library's own format into `folder`; return the file names."""
+
+
+class FitWatcher(Protocol):
+    """Hears of every boosting round, and may end the fit."""
+
+    def after_round(
+        self,
+        n_done: int,
+        scores: Mapping[str, Mapping[str, float]],
+        model_so_far: Model,
+    ) -> bool:
+        """Take note of a finished round; return True to end the fit after it.
+
+        Parameters
+        ----------
+        n_done : int
+            Finished rounds, from 1.
+        scores : mapping
+            ``{'train': {metric: value}, 'validation': {…}}``; only what was evaluated.
+        model_so_far : Model
+            A live view of the booster: predict or save it now, or not at all.
+        """
+
+
+class Algorithm(Protocol):
+    """One library family."""
+
+    dtype: type[np.float32] | type[np.float64]
+    """Element type of the features that this family wants."""
+
+    def fit(
+        self,
+        spec: ModelSpec,
+        columns: tuple[Column, ...],
+        train: Examples,
+        *,
+        validation: Examples | None = None,
+        evaluate_train: bool = False,
+        watcher: FitWatcher | None = None,
+    ) -> Model:
+        """Fit on `train` alone; `validation` is scored each round and never fitted on.
+
+        Raises
+        ------
+        AlgorithmError
+            The library failed; its message is kept.
+        """
+
+    def load(self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]) -> Model:
+        """Read what `Model.save` wrote; never unpickles."""

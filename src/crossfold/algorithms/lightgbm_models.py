@@ -1,0 +1,326 @@
+"""LightGBM behind the `Algorithm` protocol, through its native interface.
+
+The same calls as `lightgbm.LGBMModel.fit` makes, so that numbers agree with scikit-learn's
+`cross_validate` of its wrappers.  Source: LightGBM documentation, "Parameters" and "Python API".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from lightgbm.basic import LightGBMError
+from numpy.typing import NDArray
+
+from crossfold.algorithms.adapter import Examples, FitWatcher, ModelSpec
+from crossfold.algorithms.boosting import (
+    Boosting,
+    RoundScores,
+    binary_prediction,
+    boost,
+    multiclass_prediction,
+    query_sizes,
+    require_groups,
+    score_round,
+)
+from crossfold.algorithms.class_weights import fit_weights
+from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
+from crossfold.algorithms.library_failures import (
+    reason_of,
+    recorded_warnings,
+    told_as_algorithm_error,
+)
+from crossfold.algorithms.threads import usable_threads
+from crossfold.data.table import Column
+from crossfold.errors import UserError
+from crossfold.metrics.prediction import Prediction, Task
+
+MODEL_FILE = "model.txt"
+
+_RANKERS = ("lambdarank", "rank_xendcg", "xendcg", "xe_ndcg", "xe_ndcg_mart", "xendcg_mart")
+_OF_CLASSES: Mapping[Task, tuple[str, ...]] = {
+    "binary": ("binary", "cross_entropy", "xentropy"),
+    "multiclass": ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"),
+    "ranking": _RANKERS,
+}
+_DEFAULTS: Mapping[Task, str] = {
+    "binary": "binary",
+    "multiclass": "multiclass",
+    "regression": "regression",
+    "ranking": "lambdarank",
+}
+# Ours → the library's, where the definitions agree.  Its multi_error counts ties as errors, and
+# its mape divides by at least 1: those two are scored by our own formulas.
+_NATIVE_METRICS: Mapping[str, str] = {
+    "logloss": "binary_logloss",
+    "mlogloss": "multi_logloss",
+    "rmse": "rmse",
+    "mse": "l2",
+    "mae": "l1",
+    "auc": "auc",
+}
+_FAILURES = (LightGBMError, ValueError, TypeError)
+
+
+@dataclass(slots=True)
+class LightgbmModel:
+    """A booster with the category codes and the columns that it was fitted on."""
+
+    booster: Any
+    task: Task
+    encoder: CategoryEncoder
+    columns: tuple[Column, ...]
+    n_threads: int
+    best: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_rounds(self) -> int:
+        """Rounds that predictions use."""
+        return _rounds_in(self.booster) if self.best is None else self.best
+
+    def predict(self, features: NDArray[Any]) -> Prediction:
+        """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
+        with told_as_algorithm_error("lightgbm", "predict", *_FAILURES):
+            output = self.booster.predict(
+                self.encoder.encode(features),
+                num_iteration=self.n_rounds,
+                num_threads=self.n_threads,
+            )
+        return _as_prediction(self.task, np.asarray(output, dtype=np.float64))
+
+    def contributions(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return SHAP values with the bias last; they add up to the raw score."""
+        with told_as_algorithm_error("lightgbm", "explain", *_FAILURES):
+            output = self.booster.predict(
+                self.encoder.encode(features),
+                num_iteration=self.n_rounds,
+                num_threads=self.n_threads,
+                pred_contrib=True,
+            )
+        values = np.asarray(output, dtype=np.float64)
+        n_values = len(self.columns) + 1
+        if values.shape[1] == n_values:
+            return values
+        return values.reshape(len(values), -1, n_values)
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """Write ``model.txt``, and the categories known where the columns do not tell."""
+        text = self.booster.model_to_string(num_iteration=self.n_rounds)
+        # Through Python's own file, so that a full disk is an OSError.
+        (folder / MODEL_FILE).write_text(text, encoding="utf-8", newline="\n")
+        return (MODEL_FILE, *self.encoder.save(folder, self.columns))
+
+
+@dataclass(slots=True)
+class LightgbmAlgorithm:
+    """LightGBM."""
+
+    dtype: type[np.float32 | np.float64] = np.float64
+
+    def fit(
+        self,
+        spec: ModelSpec,
+        columns: tuple[Column, ...],
+        train: Examples,
+        *,
+        validation: Examples | None = None,
+        evaluate_train: bool = False,
+        watcher: FitWatcher | None = None,
+    ) -> LightgbmModel:
+        """Fit on `train` alone; `validation` is scored each round and never fitted on.
+
+        Raises
+        ------
+        AlgorithmError
+            LightGBM failed; its message is kept.
+        UserError
+            The objective does not fit the task.
+        """
+        _silence()
+        params = _library_params(spec)
+        watched = {"train": train} if evaluate_train else {}
+        if validation is not None:
+            watched["validation"] = validation
+        with (
+            recorded_warnings() as texts,
+            told_as_algorithm_error("lightgbm", "fit", *_FAILURES),
+        ):
+            fitting = _Fitting(spec, params, columns, train, watched)
+            model = fitting.run(watcher)
+        model.warnings = tuple(texts)
+        return model
+
+    def load(
+        self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]
+    ) -> LightgbmModel:
+        """Read what `LightgbmModel.save` wrote; `manifest` has ``task`` and may have ``files``.
+
+        Raises
+        ------
+        UserError
+            The file is no model, or does not fit the columns.
+        """
+        _silence()
+        files = {Path(name).suffix: folder / name for name in manifest.get("files", (MODEL_FILE,))}
+        path = files.get(".txt", folder / MODEL_FILE)
+        try:
+            text = path.read_text(encoding="utf-8")
+            booster = lightgbm.Booster(params={"verbosity": -1}, model_str=text)
+        except (LightGBMError, UnicodeDecodeError) as error:
+            message = f"model file {path.name!r} is not a LightGBM model: {reason_of(error)}"
+            raise UserError(message) from error
+        if booster.num_feature() != len(columns):
+            message = (
+                f"model file {path.name!r} has {booster.num_feature()} features, but the manifest "
+                f"{len(columns)} columns; train again"
+            )
+            raise UserError(message)
+        encoder = load_encoder(files.get(".json"), columns)
+        return LightgbmModel(booster, manifest["task"], encoder, columns, usable_threads())
+
+
+class _Fitting:
+    """One fit: data sets, booster and the scores of its rounds."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        params: Mapping[str, Any],
+        columns: tuple[Column, ...],
+        train: Examples,
+        watched: Mapping[str, Examples],
+    ) -> None:
+        self._spec = spec
+        self._watched = watched
+        encoder = fit_encoder(train.features, columns)
+        native = [_NATIVE_METRICS[m.name] for m in spec.metrics if m.name in _NATIVE_METRICS]
+        self._params = {**params, "metric": native if native and watched else "None"}
+        train_set = self._data_set(encoder, train, fit_weights(spec, train))
+        self._booster = lightgbm.Booster(self._params, train_set)
+        if "validation" in watched:
+            rows = watched["validation"]
+            valid = self._data_set(encoder, rows, rows.weight, reference=train_set)
+            self._booster.add_valid(valid, "validation")
+        self._best: int | None = None
+        self._best_text: str | None = None
+        self._model = LightgbmModel(self._booster, spec.task, encoder, columns, spec.n_threads)
+
+    def run(self, watcher: FitWatcher | None) -> LightgbmModel:
+        """Boost, and keep the rounds that predictions shall use."""
+        fit = Boosting(self._update, self._scores, self._keep, self._model)
+        boost(self._spec, fit, watcher, is_watched="validation" in self._watched)
+        if self._best_text is not None:
+            self._model.booster = lightgbm.Booster(
+                params={"verbosity": -1}, model_str=self._best_text
+            )
+        else:
+            self._model.best = self._best
+        self._booster.free_dataset()
+        return self._model
+
+    def _data_set(
+        self,
+        encoder: CategoryEncoder,
+        rows: Examples,
+        weight: NDArray[np.float64] | None,
+        *,
+        reference: Any = None,
+    ) -> Any:
+        sizes = query_sizes(require_groups(rows)) if self._spec.task == "ranking" else None
+        return lightgbm.Dataset(
+            encoder.encode(rows.features),
+            rows.target,
+            weight=weight,
+            group=sizes,
+            reference=reference,
+            categorical_feature=list(encoder.positions) or "auto",
+            params=dict(self._params),
+        )
+
+    def _update(self, n_done: int) -> bool:
+        # True means that this round found no split.  With bagging the next one may, and LightGBM's
+        # own loop goes on as well.
+        self._booster.update()
+        return False
+
+    def _keep(self, n_done: int) -> None:
+        self._best = _rounds_in(self._booster)
+        if self._params.get("boosting") == "dart":
+            # Later rounds change the weights of earlier trees: no slice is the model of now.
+            self._best_text = self._booster.model_to_string(num_iteration=-1)
+
+    def _scores(self, n_done: int) -> RoundScores:
+        return {name: self._scores_of(name, rows) for name, rows in self._watched.items()}
+
+    def _scores_of(self, name: str, rows: Examples) -> dict[str, float]:
+        evaluate = self._booster.eval_train if name == "train" else self._booster.eval_valid
+        outputs: list[NDArray[np.float64]] = []
+
+        def keep_output(output: NDArray[np.float64], _: Any) -> list[Any]:
+            outputs.append(output)
+            return []
+
+        # Train rows are fitted on with class weights, but scored without them.
+        is_native = name != "train" or self._spec.class_weight is None
+        wanted = [m.name for m in self._spec.metrics]
+        if is_native and all(metric in _NATIVE_METRICS for metric in wanted):
+            native = {item[1]: float(item[2]) for item in evaluate()}
+        else:
+            native = {item[1]: float(item[2]) for item in evaluate(feval=keep_output)}
+        known = {m: native[_NATIVE_METRICS[m]] for m in wanted if m in _NATIVE_METRICS}
+        return score_round(
+            self._spec.metrics,
+            known if is_native else {},
+            rows,
+            lambda: _as_prediction(self._spec.task, outputs[0]),
+        )
+
+
+class _SilentLogger:
+    """Takes what LightGBM would print; its failures come as exceptions all the same."""
+
+    def info(self, message: str) -> None:
+        """Drop a message."""
+
+    def warning(self, message: str) -> None:
+        """Drop a warning."""
+
+
+def _silence() -> None:
+    lightgbm.register_logger(_SilentLogger())
+
+
+def _library_params(spec: ModelSpec) -> dict[str, Any]:
+    objective = str(spec.params.get("objective", _DEFAULTS[spec.task]))
+    allowed = _OF_CLASSES.get(spec.task)
+    elsewhere = {name for names in _OF_CLASSES.values() for name in names}
+    is_value = allowed is None and objective not in elsewhere - set(_OF_CLASSES["binary"])
+    if not is_value and (allowed is None or objective not in allowed):
+        known = ", ".join(allowed) if allowed else "an objective for values"
+        message = (
+            f"hyperparameter 'objective' is {objective!r}, which does not fit task {spec.task!r}; "
+            f"expected {known}, or choose another task"
+        )
+        raise UserError(message)
+    params = {"verbosity": -1, "deterministic": True, **spec.params, "objective": objective}
+    params |= {"seed": spec.seed, "num_threads": spec.n_threads}
+    if spec.task == "multiclass":
+        params["num_class"] = spec.n_classes
+    return params
+
+
+def _as_prediction(task: Task, output: NDArray[np.float64]) -> Prediction:
+    if task == "binary":
+        return binary_prediction(output)
+    if task == "multiclass":
+        return multiclass_prediction(output)
+    return Prediction(values=output)
+
+
+def _rounds_in(booster: Any) -> int:
+    return int(booster.num_trees() // booster.num_model_per_iteration())

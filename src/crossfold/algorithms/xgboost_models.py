@@ -1,0 +1,306 @@
+"""XGBoost behind the `Algorithm` protocol, through its native interface.
+
+The same calls as `xgboost.XGBModel.fit` makes, so that numbers agree with scikit-learn's
+`cross_validate` of its wrappers.  Source: XGBoost documentation, "XGBoost Parameters" and "Python
+API Reference".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from xgboost.core import XGBoostError
+
+from crossfold.algorithms.adapter import Examples, FitWatcher, ModelSpec
+from crossfold.algorithms.boosting import (
+    Boosting,
+    RoundScores,
+    binary_prediction,
+    boost,
+    multiclass_prediction,
+    score_round,
+    sigmoid,
+    softmax,
+)
+from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
+from crossfold.algorithms.library_failures import (
+    reason_of,
+    recorded_warnings,
+    told_as_algorithm_error,
+)
+from crossfold.algorithms.threads import usable_threads
+from crossfold.algorithms.xgboost_inputs import (
+    booster_params,
+    feature_types,
+    objective_of,
+    training_matrix,
+    watched_matrix,
+)
+from crossfold.data.table import Column
+from crossfold.errors import UserError
+from crossfold.metrics.prediction import Prediction, Task
+
+MODEL_FILE = "model.ubj"
+
+Output = Literal["value", "margin"]
+
+# The library's definition is ours for these; others are scored by our own formulas.
+_NATIVE_METRICS = frozenset({"logloss", "mlogloss", "rmse", "mae", "auc", "error", "merror"})
+# No slice of these is the model of an earlier round: it must be copied when it is the best.
+_UNSLICEABLE = frozenset({"gblinear", "dart"})
+_FAILURES = (XGBoostError, ValueError, TypeError)
+
+
+@dataclass(slots=True)
+class XgboostModel:
+    """A booster with the category codes and the columns that it was fitted on."""
+
+    booster: Any
+    task: Task
+    objective: str
+    is_linear: bool
+    encoder: CategoryEncoder
+    columns: tuple[Column, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_rounds(self) -> int:
+        """Rounds in the booster; predictions use all of them."""
+        return int(self.booster.num_boosted_rounds())
+
+    def predict(self, features: NDArray[Any]) -> Prediction:
+        """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
+        encoded = self.encoder.encode(features)
+
+        def predict_raw(kind: Output) -> NDArray[np.float32]:
+            if self.is_linear:
+                return _predict_matrix(self.booster, self._matrix(encoded), kind)
+            return _array(
+                self.booster.inplace_predict(encoded, predict_type=kind, validate_features=False)
+            )
+
+        with told_as_algorithm_error("xgboost", "predict", *_FAILURES):
+            return _as_prediction(self.task, self.objective, predict_raw)
+
+    def contributions(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return SHAP values with the bias last; they add up to the margin."""
+        matrix = self._matrix(self.encoder.encode(features))
+        with told_as_algorithm_error("xgboost", "explain", *_FAILURES):
+            values = self.booster.predict(matrix, pred_contribs=True, validate_features=False)
+        return np.asarray(values, dtype=np.float64)
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """Write ``model.ubj``, and the categories known where the columns do not tell."""
+        # Through Python's own file, so that a full disk is an OSError.
+        (folder / MODEL_FILE).write_bytes(self.booster.save_raw("ubj"))
+        return (MODEL_FILE, *self.encoder.save(folder, self.columns))
+
+    def _matrix(self, encoded: NDArray[Any]) -> Any:
+        return xgboost.DMatrix(
+            encoded, feature_types=feature_types(self.columns), enable_categorical=True
+        )
+
+
+@dataclass(slots=True)
+class XgboostAlgorithm:
+    """XGBoost."""
+
+    dtype: type[np.float32 | np.float64] = np.float32
+
+    def fit(
+        self,
+        spec: ModelSpec,
+        columns: tuple[Column, ...],
+        train: Examples,
+        *,
+        validation: Examples | None = None,
+        evaluate_train: bool = False,
+        watcher: FitWatcher | None = None,
+    ) -> XgboostModel:
+        """Fit on `train` alone; `validation` is scored each round and never fitted on.
+
+        Raises
+        ------
+        AlgorithmError
+            XGBoost failed; its message is kept.
+        UserError
+            The objective does not fit the task, or the weights differ within a query.
+        """
+        objective = objective_of(spec)
+        watched = {"train": train} if evaluate_train else {}
+        if validation is not None:
+            watched["validation"] = validation
+        with (
+            recorded_warnings() as texts,
+            told_as_algorithm_error("xgboost", "fit", *_FAILURES),
+        ):
+            fitting = _Fitting(spec, columns, objective, train, watched)
+            model = fitting.run(watcher)
+        model.warnings = tuple(texts)
+        return model
+
+    def load(
+        self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]
+    ) -> XgboostModel:
+        """Read what `XgboostModel.save` wrote; `manifest` has ``task`` and may have ``files``.
+
+        Raises
+        ------
+        UserError
+            The file is no booster, or does not fit the columns.
+        """
+        files = {Path(name).suffix: folder / name for name in manifest.get("files", (MODEL_FILE,))}
+        booster = xgboost.Booster(params={"nthread": usable_threads(), "verbosity": 0})
+        path = files.get(".ubj", folder / MODEL_FILE)
+        try:
+            booster.load_model(bytearray(path.read_bytes()))
+        except XGBoostError as error:
+            message = f"model file {path.name!r} is not an XGBoost model: {reason_of(error)}"
+            raise UserError(message) from error
+        if booster.num_features() != len(columns):
+            message = (
+                f"model file {path.name!r} has {booster.num_features()} features, but the manifest "
+                f"{len(columns)} columns; train again"
+            )
+            raise UserError(message)
+        learner = json.loads(booster.save_config())["learner"]
+        return XgboostModel(
+            booster,
+            manifest["task"],
+            objective=learner["objective"]["name"],
+            is_linear=learner["gradient_booster"]["name"] == "gblinear",
+            encoder=load_encoder(files.get(".json"), columns),
+            columns=columns,
+        )
+
+
+class _Fitting:
+    """One fit: matrices, booster and the scores of its rounds."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        columns: tuple[Column, ...],
+        objective: str,
+        train: Examples,
+        watched: Mapping[str, Examples],
+    ) -> None:
+        self._spec = spec
+        self._watched = watched
+        encoder = fit_encoder(train.features, columns)
+        self._params = booster_params(spec, objective)
+        self._train = training_matrix(spec, columns, encoder, train)
+        self._matrices = {
+            name: self._train
+            if name == "train"
+            else watched_matrix(spec, columns, encoder, rows, like=self._train)
+            for name, rows in watched.items()
+        }
+        # Train rows are fitted on with class weights, but scored without them.
+        self._is_native = spec.class_weight is None or "train" not in watched
+        native = [m.name for m in spec.metrics if m.name in _NATIVE_METRICS] if watched else []
+        metrics = {"eval_metric": native} if native and self._is_native else {}
+        self._native = bool(metrics)
+        self._booster = xgboost.Booster(
+            {**self._params, **metrics}, [self._train, *self._matrices.values()]
+        )
+        self._best: Any = None
+        self._model = XgboostModel(
+            self._booster,
+            spec.task,
+            objective,
+            is_linear=spec.params.get("booster") == "gblinear",
+            encoder=encoder,
+            columns=columns,
+        )
+
+    def run(self, watcher: FitWatcher | None) -> XgboostModel:
+        """Boost, and keep the rounds that predictions shall use."""
+        fit = Boosting(self._update, self._scores, self._keep, self._model)
+        n_rounds = boost(self._spec, fit, watcher, is_watched="validation" in self._watched)
+        booster = self._booster
+        if self._best is not None:
+            booster = self._best
+        elif n_rounds < booster.num_boosted_rounds():
+            booster = booster[:n_rounds]
+        # Frees the prediction caches, and with them the matrices.
+        self._model.booster = booster.reset()
+        return self._model
+
+    def _update(self, n_done: int) -> bool:
+        self._booster.update(self._train, n_done)
+        return False
+
+    def _keep(self, n_done: int) -> None:
+        if self._spec.params.get("booster") in _UNSLICEABLE:
+            self._best = self._booster.copy()
+
+    def _scores(self, n_done: int) -> RoundScores:
+        native = self._native_scores(n_done) if self._native else {}
+        return {
+            name: score_round(
+                self._spec.metrics,
+                native.get(name, {}),
+                rows,
+                lambda name=name: self._predict(self._matrices[name]),  # type: ignore[misc]
+            )
+            for name, rows in self._watched.items()
+        }
+
+    def _native_scores(self, n_done: int) -> RoundScores:
+        scores: RoundScores = {name: {} for name in self._matrices}
+        line = self._booster.eval_set([(m, name) for name, m in self._matrices.items()], n_done)
+        for part in line.split("\t")[1:]:
+            key, value = part.rsplit(":", 1)
+            name, metric = key.split("-", 1)
+            scores[name][metric] = float(value)
+        return scores
+
+    def _predict(self, matrix: Any) -> Prediction:
+        # The library caches the margin of these matrices: each round adds its own trees only.
+        return _as_prediction(
+            self._spec.task,
+            self._model.objective,
+            lambda kind: _predict_matrix(self._booster, matrix, kind),
+        )
+
+
+def _as_prediction(
+    task: Task, objective: str, predict: Callable[[Output], NDArray[np.float32]]
+) -> Prediction:
+    """Turn raw output into a prediction."""
+    if task in ("regression", "ranking"):
+        values = predict("value")
+        if values.ndim != 1:
+            message = (
+                f"objective {objective!r} gives {values.shape[1]} values for each row; expected "
+                "one; ask for a single quantile or target"
+            )
+            raise UserError(message)
+        return Prediction(values=values.astype(np.float64))
+    if objective == "multi:softmax":
+        return multiclass_prediction(softmax(predict("margin")))
+    if task == "multiclass":
+        return multiclass_prediction(predict("value"))
+    if objective == "binary:hinge":
+        margins = predict("margin").astype(np.float64)
+        return Prediction(labels=(margins > 0).astype(np.int64), scores=margins)
+    if objective == "binary:logitraw":
+        return binary_prediction(sigmoid(predict("margin")))
+    return binary_prediction(predict("value"))
+
+
+def _predict_matrix(booster: Any, matrix: Any, kind: Output) -> NDArray[np.float32]:
+    is_margin = kind == "margin"
+    return _array(booster.predict(matrix, output_margin=is_margin, validate_features=False))
+
+
+def _array(output: Any) -> NDArray[np.float32]:
+    return np.asarray(output, dtype=np.float32)
