@@ -1,0 +1,171 @@
+"""Parquet files, a slice of rows at a time, through pyarrow.
+
+Columns have types here: numbers and booleans (as 0 and 1) are numbers, dates are times, strings are
+texts and mean what they mean in a CSV file.  The index columns that pandas adds are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfold.data.blocks import Block, Kind, TextBlock
+from crossfold.data.cells import cell_text
+from crossfold.data.channel_files import DataFile
+from crossfold.data.file_bytes import readable
+from crossfold.data.times import FIRST_YEAR, LAST_YEAR
+from crossfold.errors import UserError
+
+_BATCH_CELLS = 1 << 18
+"""Cells decoded at a time: 2 MiB of float64."""
+
+_BUFFER_BYTES = 1 << 16
+"""Bytes read ahead in each column; without it pyarrow keeps whole row groups in memory."""
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """A Parquet file whose footer has been read."""
+
+    file: DataFile
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    n_rows_hint: int
+
+    def blocks(self, wanted: Sequence[tuple[int, Kind]]) -> Iterator[Block]:
+        """Read the columns wanted, block by block; see `FileReader.blocks`."""
+        import pyarrow as pa
+
+        try:
+            with _opened(self.file) as parquet:
+                for batch in parquet.iter_batches(
+                    batch_size=max(256, _BATCH_CELLS // max(1, len(wanted))),
+                    columns=[self.names[position] for position, _ in wanted],
+                    use_threads=False,
+                ):
+                    columns = [
+                        _column(self.file, batch.column(self.names[position]), kind)
+                        for position, kind in wanted
+                    ]
+                    yield Block(batch.num_rows, columns)
+            pa.default_memory_pool().release_unused()
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise _broken(self.file, error) from error
+
+    def row_of(self, record: int) -> int:
+        """Return the 1-based row."""
+        return record + 1
+
+
+def open_parquet(file: DataFile) -> ParquetFile:
+    """Read the footer of a Parquet file.
+
+    Raises
+    ------
+    UserError
+        It is broken or empty.
+    """
+    import pyarrow as pa
+
+    try:
+        with _opened(file) as parquet:
+            schema = parquet.schema_arrow
+            n_rows = parquet.metadata.num_rows
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise _broken(file, error) from error
+    if not n_rows:
+        raise UserError(f"{file.place()} has no rows; remove the file, or give it rows")
+    fields = [field for field in schema if not _PANDAS_INDEX.fullmatch(field.name)]
+    if not fields:
+        raise UserError(f"{file.place()} has no columns; write it again")
+    return ParquetFile(
+        file=file,
+        names=tuple(field.name for field in fields),
+        kinds=tuple(_kind_of(field.type) for field in fields),
+        n_rows_hint=n_rows,
+    )
+
+
+def _opened(file: DataFile) -> Any:
+    from pyarrow.parquet import ParquetFile as ArrowParquetFile
+
+    with readable(file):
+        return ArrowParquetFile(str(file.path), pre_buffer=False, buffer_size=_BUFFER_BYTES)
+
+
+def _broken(file: DataFile, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:200]
+    return UserError(f"{file.place()} is not a valid Parquet file ({reason}); write it again")
+
+
+def _kind_of(arrow_type: Any) -> Kind:
+    from pyarrow import types
+
+    if types.is_dictionary(arrow_type):
+        return _kind_of(arrow_type.value_type)
+    if any(
+        is_number(arrow_type)
+        for is_number in (
+            types.is_integer,
+            types.is_floating,
+            types.is_boolean,
+            types.is_decimal,
+            types.is_null,
+        )
+    ):
+        return "number"
+    if types.is_date(arrow_type) or types.is_timestamp(arrow_type):
+        return "time"
+    if types.is_string(arrow_type) or types.is_large_string(arrow_type):
+        return "text"
+    return "other"
+
+
+def _column(file: DataFile, array: Any, kind: Kind) -> NDArray[Any] | TextBlock:
+    import pyarrow as pa
+
+    if isinstance(array, pa.DictionaryArray) and kind != "text":
+        array = array.dictionary_decode()
+    if kind == "number":
+        return _numbers(array)
+    if kind == "time":
+        return _nanoseconds(file, array)
+    if kind == "raw":
+        return np.array(_texts(array), dtype=object)
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    codes = array.indices.to_numpy(zero_copy_only=False)
+    if array.null_count:
+        codes = np.where(np.isnan(codes), -1, codes)
+    return TextBlock(codes.astype(np.int32), _texts(array.dictionary))
+
+
+def _numbers(array: Any) -> NDArray[Any]:
+    values = array.to_numpy(zero_copy_only=False)
+    # Booleans and decimals come as objects; None becomes NaN.
+    return values.astype(np.float64) if values.dtype == object else np.asarray(values)
+
+
+def _nanoseconds(file: DataFile, array: Any) -> NDArray[np.int64]:
+    times = array.to_numpy(zero_copy_only=False)
+    years = times[~np.isnat(times)].astype("datetime64[Y]").astype(np.int64) + 1970
+    if len(years) and not FIRST_YEAR <= years.min() <= years.max() <= LAST_YEAR:
+        raise UserError(
+            f"{file.place()} holds times in the years {years.min()} to {years.max()}; "
+            f"expected {FIRST_YEAR} to {LAST_YEAR}, which 64-bit nanoseconds can hold"
+        )
+    return np.asarray(times.astype("datetime64[ns]").astype(np.int64))
+
+
+def _texts(array: Any) -> list[str]:
+    values = array.to_numpy(zero_copy_only=False)
+    if values.dtype.kind == "M":
+        return ["" if text == "NaT" else text for text in np.datetime_as_string(values).tolist()]
+    return [cell_text(value) for value in array.to_pylist()]

@@ -1,0 +1,113 @@
+"""The channels of a job → its tables, every channel read once and together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossfold.algorithms.registry import algorithm_named
+from crossfold.contract.channels import Channel, training_channel
+from crossfold.data.options import ChannelFiles
+from crossfold.data.table import Table
+from crossfold.fitting.job import Job
+from crossfold.request.job_request import JobRequest
+
+if TYPE_CHECKING:
+    from crossfold.data.ready_folders import ReadyFolds
+
+HOLDOUTS = ("validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class JobData:
+    """The tables of a job.
+
+    Attributes
+    ----------
+    train : Table
+        Rows to fit on, or to fold.
+    holdouts : mapping of channel name to Table
+        Scored by the final model only; same columns and categories as `train`.
+    ready : ReadyFolds, optional
+        The split that the channels' folders give; `train` is then its table.
+    """
+
+    train: Table
+    holdouts: Mapping[str, Table]
+    ready: ReadyFolds | None = None
+
+
+def read_job_data(job: Job, *, folded: bool) -> JobData:
+    """Read channels ``train``, ``validation`` and ``test``, so that columns and categories agree.
+
+    Raises
+    ------
+    UserError
+        Anything about channels and files; the message says where.
+    """
+    files = _channel_files(job.channels)
+    data = _ready(job, files) if folded else None
+    if data is None:
+        data = _tables(job, files, pools=folded and job.request.driver.validation == "pool")
+    for name, table in {"train": data.train, **data.holdouts}.items():
+        job.log(f"channel {name!r}: {table.n_rows} rows, {len(table.columns)} features")
+    for column in data.train.columns:
+        if column.kind == "category":
+            job.log(f"column {column.name!r} is categorical: {len(column.categories)} categories")
+    return data
+
+
+def _channel_files(channels: Mapping[str, Channel]) -> list[ChannelFiles]:
+    chosen = {"train": training_channel(channels)} | {
+        name: channels[name] for name in HOLDOUTS if name in channels
+    }
+    return [
+        ChannelFiles(name, channel.folder, channel.content_type)
+        for name, channel in chosen.items()
+    ]
+
+
+def _ready(job: Job, files: list[ChannelFiles]) -> JobData | None:
+    from crossfold.data.ready_folders import find_ready_folders, read_ready_folders
+
+    layout = find_ready_folders(files)
+    if layout is None:
+        return None
+    ready = read_ready_folders(
+        layout,
+        files,
+        job.request.data,
+        dtype=algorithm_named(job.request.algorithm).dtype,
+        absent=_absent(job.request),
+        n_folds=job.request.folds.n_folds,
+        fewer_allowed=job.request.published_form in ("k", "train_src"),
+    )
+    if ready.warning is not None:
+        job.log(f"warning: {ready.warning}")
+    job.log(f"the channels hold {len(ready.splits)} ready folds, which stand above any cv_strategy")
+    return JobData(ready.table, ready.others, ready)
+
+
+def _tables(job: Job, files: list[ChannelFiles], *, pools: bool) -> JobData:
+    from crossfold.data.channel_files import find_files
+    from crossfold.data.file_sets import read_file_sets
+    from crossfold.data.paired_files import are_pairs, read_pairs
+
+    sets = {channel.name: find_files(channel) for channel in files}
+    if pools and "validation" in sets:
+        sets["train"] = [*sets["train"], *sets.pop("validation")]
+        job.log("channel 'validation' joins the rows that are folded (cv_validation=pool)")
+    read = read_pairs if are_pairs(sets["train"]) else read_file_sets
+    tables = read(
+        sets,
+        job.request.data,
+        dtype=algorithm_named(job.request.algorithm).dtype,
+        absent=_absent(job.request),
+    )
+    return JobData(tables.pop("train"), tables)
+
+
+def _absent(request: JobRequest) -> float:
+    """Return what a LIBSVM row means by leaving an entry out: as the library's own reader has it."""
+    return float("nan") if request.algorithm == "xgboost" else 0.0

@@ -1,0 +1,1 @@
+"""What a job leaves behind for people and pipelines: scores, tables, out-of-fold predictions."""

@@ -1,0 +1,146 @@
+"""cv_results.json: the split, every fold, the summary with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crossfold.fitting.fold_result import FoldResult
+from crossfold.fitting.problem import FoldedProblem
+from crossfold.metrics.summary import INTERVAL_FORMULA, INTERVAL_NAME
+from crossfold.results.aggregate import CvScores, Score
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFold:
+    """A fold that was tolerated without a result."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CvReport:
+    """Everything that cv_results.json says.
+
+    Attributes
+    ----------
+    folded : FoldedProblem
+    results : sequence of FoldResult
+    failed : sequence of FailedFold
+    scores : CvScores
+    aggregate : {'mean', 'pooled'}
+    n_duplicates_across : int
+        Rows whose features equal those of a row in another fold.
+    final_model : mapping
+        Kind, rounds, seconds and hold-out scores of the final model.
+    fingerprints : mapping
+        ``data`` and ``split``, sha256 in hexadecimal.
+    versions : mapping of library to version
+    seconds : mapping
+        Wall time by phase.
+    """
+
+    folded: FoldedProblem
+    results: Sequence[FoldResult]
+    failed: Sequence[FailedFold]
+    scores: CvScores
+    aggregate: str
+    n_duplicates_across: int
+    final_model: Mapping[str, Any]
+    fingerprints: Mapping[str, str]
+    versions: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def cv_results_document(report: CvReport) -> dict[str, Any]:
+    """Return the JSON document."""
+    problem, assignment = report.folded.problem, report.folded.assignment
+    return {
+        "format": FORMAT,
+        "algorithm": problem.spec.algorithm,
+        "task": problem.coding.task,
+        "classes": list(problem.coding.classes),
+        "positive_label": problem.coding.positive_label,
+        "objective": problem.spec.metrics[0].name,
+        "aggregate": report.aggregate,
+        "data": {
+            "n_rows": problem.rows.table.n_rows,
+            "n_features": len(problem.rows.table.columns),
+            "fingerprint": report.fingerprints["data"],
+            "n_duplicates_across_folds": report.n_duplicates_across,
+        },
+        "split": {
+            "strategy": assignment.strategy,
+            "splitter": assignment.splitter,
+            "n_folds": assignment.n_folds,
+            "n_repeats": assignment.n_repeats,
+            "seed": assignment.seed,
+            "fingerprint": report.fingerprints["split"],
+            "warnings": list(assignment.warnings),
+        },
+        "folds": _folds(report),
+        "summary": {
+            "train": {name: _score(score) for name, score in report.scores.train.items()},
+            "validation": {name: _score(score) for name, score in report.scores.validation.items()},
+        },
+        "interval": {"name": INTERVAL_NAME, "formula": INTERVAL_FORMULA, "level": 0.95},
+        "final_model": dict(report.final_model),
+        "versions": dict(report.versions),
+        "seconds": dict(report.seconds),
+    }
+
+
+def _folds(report: CvReport) -> list[dict[str, Any]]:
+    entries = [_fold(result) for result in report.results]
+    splits = report.folded.assignment.splits
+    entries += [
+        {
+            "index": failed.index,
+            "fold": splits[failed.index].fold,
+            "repeat": splits[failed.index].repeat,
+            "status": "failed",
+            "reason": failed.reason,
+        }
+        for failed in report.failed
+    ]
+    return sorted(entries, key=lambda entry: int(entry["index"]))
+
+
+def _fold(result: FoldResult) -> dict[str, Any]:
+    return {
+        "index": result.index,
+        "fold": result.fold,
+        "repeat": result.repeat,
+        "status": "succeeded",
+        "n_train": result.n_train,
+        "n_test": result.n_test,
+        "best_round": result.best_round,
+        "train": _finite(result.train),
+        "validation": _finite(result.validation),
+        "fit_seconds": result.fit_seconds,
+        "score_seconds": result.score_seconds,
+        "warnings": list(result.warnings),
+    }
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+def _score(score: Score) -> dict[str, Any]:
+    summary = score.summary
+    entry: dict[str, Any] = {"mean": score.value, "standard_deviation": score.std}
+    if summary is not None:
+        entry |= {
+            "standard_error": summary.standard_error,
+            "interval_95": None
+            if summary.interval_low is None
+            else [summary.interval_low, summary.interval_high],
+        }
+    return entry

@@ -1,0 +1,32 @@
+"""evaluation.json in the shape of SageMaker's model-quality reports.
+
+Source: AWS docs, "Model Quality Metrics and CloudWatch Monitoring":
+``{"regression_metrics": {"rmse": {"value": …, "standard_deviation": …}}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from crossfold.contract.whole_file import write_whole_json
+from crossfold.metrics.metric import metric_named
+from crossfold.metrics.prediction import Task
+
+_SECTIONS: dict[Task, str] = {
+    "binary": "binary_classification_metrics",
+    "multiclass": "multiclass_classification_metrics",
+    "regression": "regression_metrics",
+    "ranking": "ranking_metrics",
+}
+
+
+def write_evaluation(
+    path: Path, task: Task, scores: Mapping[str, tuple[float, float | None]]
+) -> None:
+    """Write metric → (value, standard deviation or None) as the report."""
+    entries = {
+        metric_named(name, task).report_name: {"value": value, "standard_deviation": std}
+        for name, (value, std) in scores.items()
+    }
+    write_whole_json(path, {_SECTIONS[task]: entries})

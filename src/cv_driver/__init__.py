@@ -1,0 +1,1 @@
+"""Driver mode: plan the folds, launch them, watch them, report."""

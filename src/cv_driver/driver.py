@@ -1,0 +1,164 @@
+"""The driver's story: read → split → folds → scores → final model → results → metric lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossfold.contract.stop import StopRequest
+from crossfold.fitting.fold_result import FoldResult
+from crossfold.fitting.job import Job
+from crossfold.fitting.job_data import read_job_data
+from crossfold.fitting.preparation import (
+    fold_problem,
+    is_pooled,
+    make_problem,
+)
+from crossfold.fitting.problem import FoldedProblem
+from crossfold.persistence.manifest import library_versions
+from crossfold.results.aggregate import aggregate
+from crossfold.results.cv_results_file import FailedFold
+from cv_driver.checkpoints import FoldCheckpoints
+from cv_driver.final_model import FinalModel, make_final_model
+from cv_driver.launchers.choice import choose_launcher
+from cv_driver.launchers.launcher import Failed, Outcome, Succeeded
+from cv_driver.outcome import CvOutcome
+from cv_driver.progress import Progress, fold_table
+from cv_driver.report import (
+    count_duplicates_across,
+    print_metric_lines,
+    write_predictions,
+    write_results,
+)
+from cv_driver.running_mean import RunningMean
+from cv_driver.watch import Policy, run_folds
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, phase: str) -> None:
+        """Book the time since the last lap under `phase`."""
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
+        self._last = now
+
+
+def drive(job: Job, stop: StopRequest) -> None:
+    """Cross-validate, fit the final model, write every result.
+
+    Raises
+    ------
+    Stopped
+        A stop was asked for before a model existed; no fold is left running.
+    CrossfoldError
+        The request, the data, a fold or the platform is at fault.
+    """
+    watch = Stopwatch()
+    folded = _prepare(job)
+    watch.lap("read and split")
+    stop.check()
+    identity = _identity(job, folded)
+    checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
+    n_duplicates = _count_duplicates(job, folded)
+    watch.lap("fingerprints and duplicates")
+    results, failed = _run(job, folded, checkpoints, stop)
+    watch.lap("folds")
+    outcome = _aggregate(job, folded, results, failed, identity, n_duplicates)
+    write_predictions(job.opt_ml, outcome)
+    write_results(job.opt_ml, outcome, FinalModel("none"), watch.seconds)
+    watch.lap("results")
+    final = make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
+    watch.lap("final model")
+    write_results(job.opt_ml, outcome, final, watch.seconds)
+    print_metric_lines(job.request, outcome, final, job.log)
+
+
+def _prepare(job: Job) -> FoldedProblem:
+    data = read_job_data(job, folded=True)
+    problem = make_problem(job, data)
+    folded = fold_problem(job, problem, data)
+    assignment = folded.assignment
+    job.log(f"split: {assignment.splitter}, {len(assignment.splits)} fits")
+    return folded
+
+
+def _identity(job: Job, folded: FoldedProblem) -> dict[str, Any]:
+    """Return everything that a fold's numbers depend on."""
+    return {
+        "data": folded.problem.rows.table.fingerprint(),
+        "split": folded.assignment.fingerprint(),
+        "request": job.request.canonical(),
+        "versions": library_versions(job.request.algorithm),
+    }
+
+
+def _run(
+    job: Job, folded: FoldedProblem, checkpoints: FoldCheckpoints, stop: StopRequest
+) -> tuple[list[FoldResult], list[FailedFold]]:
+    n_folds = len(folded.assignment.splits)
+    driver = job.request.driver
+    progress = Progress(job.stream, n_folds, folded.problem.spec.metrics[0].name)
+    results = checkpoints.load(n_folds, with_models=driver.final_model == "ensemble")
+    progress.reused(len(results))
+    policy = Policy(n_folds, driver.max_parallel, driver.min_success or n_folds, driver.retries)
+    missing = sorted(set(range(n_folds)) - {result.index for result in results})
+
+    running = RunningMean(folded.problem.spec.metrics[0].name, job.log)
+    emits = driver.emit == "running" and not is_pooled(job.request, folded.assignment)
+
+    def on_end(outcome: Outcome) -> None:
+        progress.ended(outcome)
+        if isinstance(outcome, Succeeded):
+            checkpoints.save(outcome.result)
+            if emits:
+                running.add(outcome.result)
+
+    for result in results if emits else []:
+        running.add(result)
+
+    if missing:
+        launcher = choose_launcher(job, folded, checkpoints.models, stop)
+        try:
+            outcomes = run_folds(missing, launcher, policy, stop, on_end)
+        finally:
+            progress.close()
+    else:
+        outcomes = []
+    results += [each.result for each in outcomes if isinstance(each, Succeeded)]
+    failed = [
+        FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
+    ]
+    return sorted(results, key=lambda result: result.index), failed
+
+
+def _aggregate(
+    job: Job,
+    folded: FoldedProblem,
+    results: list[FoldResult],
+    failed: list[FailedFold],
+    identity: Mapping[str, Any],
+    n_duplicates: int,
+) -> CvOutcome:
+    pooled = is_pooled(job.request, folded.assignment)
+    scores = aggregate(results, folded.problem, pooled=pooled)
+    for line in fold_table(results, scores):
+        job.log(line)
+    fingerprints = {"data": identity["data"], "split": identity["split"]}
+    return CvOutcome(folded, results, failed, scores, pooled, fingerprints, n_duplicates)
+
+
+def _count_duplicates(job: Job, folded: FoldedProblem) -> int:
+    n_duplicates = count_duplicates_across(folded)
+    if n_duplicates:
+        job.log(
+            f"warning: {n_duplicates} rows have an exact copy of their features in another fold; "
+            "if copies belong together, name their group with group_column"
+        )
+    return n_duplicates

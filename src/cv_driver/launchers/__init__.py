@@ -1,0 +1,1 @@
+"""Where folds run: in this process, in child processes."""

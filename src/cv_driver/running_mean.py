@@ -1,0 +1,30 @@
+"""``cv_emit=running``: the objective's mean so far, after each fold, in fold order.
+
+A tuner's early stopping and Hyperband compare trials at the same number of folds, so fold i + 1
+is never told of before fold i, in whatever order they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crossfold.contract.metric_lines import final_line
+from crossfold.fitting.fold_result import FoldResult
+
+
+class RunningMean:
+    """Emits a line for each fold, as soon as all folds before it are known."""
+
+    def __init__(self, objective: str, emit: Callable[[str], None]) -> None:
+        self._objective = objective
+        self._emit = emit
+        self._waiting: dict[int, float] = {}
+        self._in_order: list[float] = []
+
+    def add(self, result: FoldResult) -> None:
+        """Take a fold's score; emit what can be told now."""
+        self._waiting[result.index] = result.validation[self._objective]
+        while len(self._in_order) in self._waiting:
+            self._in_order.append(self._waiting.pop(len(self._in_order)))
+            mean = sum(self._in_order) / len(self._in_order)
+            self._emit(final_line("validation", self._objective, mean))

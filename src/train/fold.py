@@ -1,0 +1,46 @@
+"""One fold as a job of its own: the same rows and the same numbers as inside a driver."""
+
+from __future__ import annotations
+
+from crossfold.contract import metric_lines
+from crossfold.contract.stop import StopRequest
+from crossfold.errors import UserError
+from crossfold.fitting.fold_fit import fit_fold
+from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, save_fold_result
+from crossfold.fitting.job import Job
+from crossfold.fitting.job_data import read_job_data
+from crossfold.fitting.preparation import fold_problem, make_problem
+
+
+def run_fold(job: Job, stop: StopRequest) -> None:
+    """Fit and score the one fold that ``cv_fold_index`` names.
+
+    Raises
+    ------
+    UserError
+        There is no such fold.
+    Stopped
+        A stop was asked for before the fold was scored.
+    """
+    data = read_job_data(job, folded=True)
+    problem = make_problem(job, data)
+    folded = fold_problem(job, problem, data)
+    index, n_folds = job.request.driver.fold_index, len(folded.assignment.splits)
+    if index is None or index >= n_folds:
+        msg = f"hyperparameter 'cv_fold_index' is {index!r}; this split has folds 0 … {n_folds - 1}"
+        raise UserError(msg)
+    keeps_model = job.request.driver.final_model == "ensemble"
+    result = fit_fold(
+        folded,
+        index,
+        n_threads=job.n_threads,
+        stop=stop,
+        save_model_to=job.opt_ml.model / FOLD_MODEL if keeps_model else None,
+    )
+    save_fold_result(job.opt_ml.output_data / FOLD_RESULT, result)
+    objective = problem.spec.metrics[0].name
+    for split, values in (("train", result.train), ("validation", result.validation)):
+        for name in sorted(values, key=lambda name: name == objective):
+            job.log(metric_lines.final_line(split, name, values[name]))
+    if objective in result.validation:
+        job.log(metric_lines.fold_alias_line(objective, result.validation[objective]))

@@ -1,0 +1,69 @@
+"""The job on one screen: read the request, then one training, one fold, or the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TextIO
+
+from crossfold.contract.channels import Channel, read_channels_config, training_channel
+from crossfold.contract.hosts import Hosts, read_hosts
+from crossfold.contract.hyperparameters import read_hyperparameters
+from crossfold.contract.paths import OptMl
+from crossfold.contract.stop import StopRequest
+from crossfold.errors import UserError
+from crossfold.fitting.job import Job
+from crossfold.request.reading import read_request
+
+
+def run_job(
+    opt_ml: OptMl,
+    environ: Mapping[str, str],
+    stop: StopRequest,
+    stream: TextIO,
+    *,
+    force_driver: bool,
+) -> None:
+    """Run what the hyperparameters ask for.
+
+    Raises
+    ------
+    CrossfoldError
+        Says who can mend what.
+    """
+    hyperparameters = read_hyperparameters(opt_ml.hyperparameters)
+    request = read_request(hyperparameters, environ, force_driver=force_driver)
+    channels = read_channels_config(opt_ml)
+    hosts = read_hosts(opt_ml.resource_config)
+    _refuse_shards(channels, hosts)
+    job = Job(opt_ml, request, hyperparameters, channels, environ, stream)
+    for note in request.notes:
+        job.log(note)
+    if not hosts.is_leader:
+        job.log(f"host {hosts.current}: {hosts.names[0]} trains on the replicated data")
+        return
+    training_channel(channels)
+    if request.mode == "fold":
+        from train.fold import run_fold
+
+        run_fold(job, stop)
+    elif request.mode == "driver":
+        from cv_driver.driver import drive
+
+        drive(job, stop)
+    elif request.mode == "single":
+        from train.single import train_single
+
+        train_single(job, stop)
+    else:
+        msg = "hyperparameter 'sagemaker_program': this version runs no user scripts; remove it"
+        raise UserError(msg)
+
+
+def _refuse_shards(channels: Mapping[str, Channel], hosts: Hosts) -> None:
+    for channel in channels.values():
+        if channel.sharded and len(hosts.names) > 1:
+            msg = (
+                f"channel {channel.name!r} is ShardedByS3Key over {len(hosts.names)} hosts; "
+                "one host fits the model: use FullyReplicated or one instance"
+            )
+            raise UserError(msg)

@@ -1,0 +1,80 @@
+"""A small parent process that outlives whatever happens to the job.
+
+The job runs in a child.  The parent passes SIGTERM and SIGINT on, ends a child that does not
+end by itself, and says why a child died that could no longer say so itself: killed for memory, a
+crash in a library, a fit that holds the interpreter and so never hears a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from crossfold.contract.failure import write_failure
+from crossfold.contract.paths import OptMl
+
+# The job itself ends within 8 s of a stop; the interface promises 10 s.
+GRACE_S = 9.0
+_OWNER_POLL_S = 0.5
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+_HEARD = (signal.SIGCHLD, *_PASSED_ON)
+
+
+def supervise(opt_ml: OptMl, story: Callable[[], int], *, owner: int | None = None) -> int:
+    """Run `story` in a child process; return its exit code, 1 for every failure.
+
+    Parameters
+    ----------
+    opt_ml : OptMl
+    story : callable
+        Returns 0 or 1.
+    owner : int, optional
+        Process that started this one; the job ends when it is gone.
+    """
+    # Blocked and then waited for, so that no signal is lost between fork and handler.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    child = os.fork()
+    if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+        code = story()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    status, was_stopped = _wait(child, owner)
+    if os.WIFSIGNALED(status):
+        line = _why_killed(os.WTERMSIG(status), was_stopped=was_stopped)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        write_failure(opt_ml.failure, line)
+    return 0 if os.waitstatus_to_exitcode(status) == 0 else 1
+
+
+def _wait(child: int, owner: int | None) -> tuple[int, bool]:
+    """Return the child's wait status and whether a stop was passed on to it."""
+    deadline: float | None = None
+    while True:
+        info = signal.sigtimedwait(_HEARD, _OWNER_POLL_S)
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status, deadline is not None
+        if info is not None and info.si_signo in _PASSED_ON:
+            os.kill(child, info.si_signo)
+            deadline = deadline or time.monotonic() + GRACE_S
+        is_over = deadline is not None and time.monotonic() > deadline
+        if is_over or (owner is not None and os.getppid() != owner):
+            os.kill(child, signal.SIGKILL)
+
+
+def _why_killed(number: int, *, was_stopped: bool) -> str:
+    if was_stopped:
+        return "PlatformError: stopped before a model existed"
+    name = signal.Signals(number).name
+    if number == signal.SIGKILL:
+        return (
+            f"PlatformError: the training process was killed ({name}); most likely the instance "
+            "ran out of memory: choose one with more memory or fewer rows"
+        )
+    return f"AlgorithmError: the training process crashed with {name}; see the end of the log"
