@@ -11,7 +11,8 @@ Rows = list[list[object]]
 def iris_rows() -> Rows:
     """150 flowers, classes 0, 1, 2, no header."""
     features, label = load_iris(return_X_y=True)
-    return np.column_stack([label, features]).tolist()
+    rows: Rows = np.column_stack([label, features]).tolist()
+    return rows
 
 
 def diabetes_rows() -> Rows:
@@ -24,4 +25,5 @@ def diabetes_rows() -> Rows:
 def cancer_rows(n_rows: int = 569) -> Rows:
     """Tumours, label 0 or 1, no header."""
     features, label = load_breast_cancer(return_X_y=True)
-    return np.column_stack([label, features])[:n_rows].tolist()
+    rows: Rows = np.column_stack([label, features])[:n_rows].tolist()
+    return rows

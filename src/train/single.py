@@ -14,8 +14,8 @@ from crossfold.contract.stop import StopRequest
 from crossfold.fitting.final_fit import FinalFit, fit_final, score_holdouts
 from crossfold.fitting.fold_fit import watched_rows
 from crossfold.fitting.job import Job
-from crossfold.fitting.model_files import ModelKeeper, clear_model, save_model
 from crossfold.fitting.job_data import read_job_data
+from crossfold.fitting.model_files import ModelKeeper, clear_model, save_model
 from crossfold.fitting.preparation import make_problem
 from crossfold.fitting.problem import Problem
 from crossfold.results.evaluation_file import write_evaluation

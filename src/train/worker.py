@@ -6,6 +6,7 @@ thread it cannot keep SIGTERM waiting.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -56,6 +57,9 @@ class JobThread(threading.Thread):
 def work(opt_ml: OptMl, environ: Mapping[str, str], *, force_driver: bool) -> int:
     """Run the job; report its end in the failure file; return 0 or 1."""
     stop = StopRequest()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A container's locale may know ASCII only; a log line must never end a job.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()

@@ -210,7 +210,7 @@ def test_exact_duplicates_across_folds_are_counted_and_warned_of(tmp_path: Path)
 
 def test_a_tolerated_failure_is_said_in_the_results(tmp_path: Path) -> None:
     rows = cancer_rows(200)
-    fold_column = [["label", *[f"x{i}" for i in range(30)], "part"]]
+    fold_column: list[list[object]] = [["label", *[f"x{i}" for i in range(30)], "part"]]
     for place, row in enumerate(rows):
         fold_column.append([*row, "a" if row[0] == 0 else "bc"[place % 2]])
     own = {

@@ -20,7 +20,8 @@ def _rows(n_rows: int) -> list[list[float]]:
     random = np.random.default_rng(0)
     features = random.normal(size=(n_rows, 10)).round(3)
     label = features[:, 0] + np.sin(3 * features[:, 1]) + random.normal(size=n_rows).round(3)
-    return np.column_stack([label, features]).tolist()
+    rows: list[list[float]] = np.column_stack([label, features]).tolist()
+    return rows
 
 
 LONG = {"num_round": "100000", "max_depth": "4", "task": "regression"}

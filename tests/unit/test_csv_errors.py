@@ -47,7 +47,7 @@ def test_text_in_the_first_row_without_header_asks_whether_it_is_one() -> None:
 
 
 def test_header_without_rows_is_refused_when_declared() -> None:
-    assert "a header and no rows" in refusal("y,a\n", DataOptions(header="true"))
+    assert "file a.csv has no rows" in refusal("y,a\n", DataOptions(header="true"))
 
 
 def test_number_beyond_float32_is_refused_with_its_place() -> None:

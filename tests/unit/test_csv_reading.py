@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossfold.data.csv_codec import open_csv
 from crossfold.data.channel_files import DataFile
+from crossfold.data.csv_codec import open_csv
 from crossfold.data.options import DataOptions
 from crossfold.data.table import Column, TextColumn
 from tests.unit.channel_builder import read, read_train
@@ -62,7 +62,9 @@ def test_plus_signs_and_blanks_around_numbers_do_not_matter() -> None:
     np.testing.assert_array_equal(table.features, [[2.5], [3]])
 
 
-@pytest.mark.parametrize("text", ["\ufeff1,2\n3,4\n", "1,2\r\n3,4", "\n1,2\n\n3,4\n\n", "1,2\r3,4\r"])
+@pytest.mark.parametrize(
+    "text", ["\ufeff1,2\n3,4\n", "1,2\r\n3,4", "\n1,2\n\n3,4\n\n", "1,2\r3,4\r"]
+)
 def test_byte_order_mark_line_ends_and_blank_lines_do_not_matter(text: str) -> None:
     table = read_train(text)
 

@@ -21,6 +21,7 @@ from tests.unit.model_examples import (
     KIND,
     Rounds,
     fitted,
+    given,
     make_rows,
     make_spec,
     scores_over_folds,
@@ -28,7 +29,7 @@ from tests.unit.model_examples import (
 
 
 def _peer(estimator: Any) -> Pipeline:
-    """A user's own pipeline: categories encoded inside the fold, order of columns kept."""
+    """Build a user's own pipeline: categories encoded in the fold, order of columns kept."""
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan
     )
@@ -45,7 +46,7 @@ def _options() -> dict[str, Any]:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_scores_equal_cross_validate_of_the_wrapper(n_classes: int, weighted: bool) -> None:
+def test_scores_equal_cross_validate_of_the_wrapper(n_classes: int, *, weighted: bool) -> None:
     rows = make_rows(n_classes)
     task: Any = "binary" if n_classes == 2 else "multiclass"
     splits = list(
@@ -54,7 +55,7 @@ def test_scores_equal_cross_validate_of_the_wrapper(n_classes: int, weighted: bo
     params: dict[str, Any] = {"model__categorical_feature": [KIND]}
     if weighted:
         params["model__sample_weight"] = rows.weight
-    bagging = {"subsample": 0.7, "subsample_freq": 1}
+    bagging: dict[str, Any] = {"subsample": 0.7, "subsample_freq": 1}
     metric = metric_named("logloss" if n_classes == 2 else "mlogloss", task)
 
     ours = scores_over_folds(
@@ -111,7 +112,7 @@ def test_ranking_equals_the_wrapper() -> None:
     )
 
     assert_allclose(
-        model.predict(rows.features).values,
+        given(model.predict(rows.features).values),
         peer.booster_.predict(rows.features),
         rtol=0,
         atol=1e-9,
@@ -127,7 +128,7 @@ def test_ranking_without_queries_is_refused() -> None:
 
 
 def test_model_does_not_depend_on_the_number_of_threads() -> None:
-    train = make_rows(0, n_rows=1000).examples()
+    train = make_rows(0, n_rows=20_000).examples()
 
     one = fitted(make_spec("lightgbm", "regression", 0), train)
     several = fitted(make_spec("lightgbm", "regression", 0, n_threads=2), train)
@@ -154,7 +155,7 @@ def test_objectives_for_values_give_the_values_of_the_library(objective: str) ->
     data = lightgbm.Dataset(rows.features, target, categorical_feature=[KIND])
     params = {"objective": objective, "seed": 3, "num_threads": 1, "verbosity": -1}
     peer = lightgbm.train(params, data, 12)
-    assert_allclose(values, peer.predict(rows.features), rtol=0, atol=1e-9)
+    assert_allclose(given(values), peer.predict(rows.features), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import numpy
+import numpy as np
 import pytest
 import xgboost
 from hypothesis import given
@@ -162,5 +162,5 @@ def test_versions_are_those_imported() -> None:
     versions = library_versions("xgboost")
 
     assert versions["xgboost"] == xgboost.__version__
-    assert versions["numpy"] == numpy.__version__
+    assert versions["numpy"] == np.__version__
     assert set(library_versions("svm")) == {"python", "numpy", "sklearn"}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,13 @@ def test_channel_without_a_folder_has_no_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/csv", "csv", "TEXT/CSV; charset=UTF-8", "text/csv;label_size=1", 'text/csv; charset="utf-8"'],
+    [
+        "text/csv",
+        "csv",
+        "TEXT/CSV; charset=UTF-8",
+        "text/csv;label_size=1",
+        'text/csv; charset="utf-8"',
+    ],
 )
 def test_content_type_decides_whatever_the_name(content_type: str) -> None:
     table = read({"train/part-0": "1,2\n0,3\n"}, content_type=content_type)["train"]
@@ -58,7 +63,7 @@ def test_suffix_that_is_unknown_is_refused() -> None:
 
 def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     channels = write_channels(tmp_path, {"train/a/b.csv": "1,2\n"})
-    os.symlink(tmp_path / "train", tmp_path / "train" / "a" / "again")
+    (tmp_path / "train" / "a" / "again").symlink_to(tmp_path / "train")
 
     table = read_channels(channels, DataOptions())["train"]
 

@@ -12,9 +12,7 @@ KEEP_B = DataOptions(categorical_columns=("b",))
 
 
 def test_categories_are_sorted_and_shared_by_all_channels() -> None:
-    tables = read(
-        {"train/a.csv": "y,b\n1,z\n0,m\n0,\n", "test/a.csv": "y,b\n1,a\n0,z\n"}
-    )
+    tables = read({"train/a.csv": "y,b\n1,z\n0,m\n0,\n", "test/a.csv": "y,b\n1,a\n0,z\n"})
 
     assert tables["train"].columns == (Column("b", "category", ("a", "m", "z")),)
     assert tables["test"].columns == tables["train"].columns

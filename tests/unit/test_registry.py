@@ -96,7 +96,7 @@ def test_estimator_of_another_task_lists_those_that_fit() -> None:
         ("sklearn.linear_model.SGDClassifier", {"loss": "log_loss"}, True),
     ],
 )
-def test_native_probabilities(name: str, params: dict[str, object], expected: bool) -> None:
+def test_native_probabilities(name: str, params: dict[str, object], *, expected: bool) -> None:
     assert has_native_probabilities(name, params, "binary") is expected
     assert has_native_probabilities("random_forest", {}, "regression") is False
 
@@ -113,7 +113,8 @@ def test_registry_imports_no_library_of_its_own() -> None:
     code = (
         "import sys; from crossfold.algorithms.registry import kind_of; kind_of('svm');"
         "from crossfold.persistence import bundle;"
-        "print([m for m in ('sklearn', 'xgboost', 'lightgbm', 'scipy', 'skops') if m in sys.modules])"
+        "names = ('sklearn', 'xgboost', 'lightgbm', 'scipy', 'skops');"
+        "print([name for name in names if name in sys.modules])"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

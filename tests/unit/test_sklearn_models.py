@@ -32,6 +32,7 @@ from tests.unit.model_examples import (
     COLUMNS,
     KIND,
     fitted,
+    given,
     make_rows,
     make_spec,
     scores_over_folds,
@@ -41,7 +42,7 @@ NUMBERS = [0, 1, 3]
 
 
 def _peer(estimator: Any, *, standardize: bool = False) -> Pipeline:
-    """A user's own pipeline, written from scikit-learn's documentation."""
+    """Build a user's own pipeline, written from scikit-learn's documentation."""
     numbers: list[tuple[str, Any]] = [("impute", SimpleImputer(strategy="median"))]
     if standardize:
         numbers.append(("scale", StandardScaler()))
@@ -60,7 +61,7 @@ def _peer(estimator: Any, *, standardize: bool = False) -> Pipeline:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("standardize", [False, True])
-def test_scores_equal_cross_validate_of_a_pipeline(standardize: bool, weighted: bool) -> None:
+def test_scores_equal_cross_validate_of_a_pipeline(*, standardize: bool, weighted: bool) -> None:
     rows = make_rows(3)
     splits = list(
         StratifiedKFold(5, shuffle=True, random_state=1).split(rows.features, rows.target)
@@ -140,7 +141,7 @@ def test_support_vectors_have_scores_and_no_probabilities() -> None:
     )
     assert prediction.probabilities is None
     assert_array_equal(prediction.labels, peer.predict(train.features))
-    assert_allclose(prediction.scores, peer.decision_function(train.features), atol=1e-9)
+    assert_allclose(given(prediction.scores), peer.decision_function(train.features), atol=1e-9)
 
 
 def test_scores_of_pairs_of_classes_are_left_out() -> None:
@@ -258,7 +259,9 @@ def test_class_weights_go_to_the_constructor() -> None:
     peer = _peer(LogisticRegression(class_weight={0: 1, 1: 4}), standardize=True)
     peer.fit(train.features, train.target.astype(int), model__sample_weight=train.weight)
     assert_allclose(
-        model.predict(train.features).probabilities, peer.predict_proba(train.features), atol=1e-9
+        given(model.predict(train.features).probabilities),
+        peer.predict_proba(train.features),
+        atol=1e-9,
     )
 
 
@@ -357,7 +360,7 @@ def test_many_categories_are_stored_sparse_where_the_estimator_takes_it() -> Non
         Column("b", "category", tuple(f"{i:04}" for i in range(1200))),
     )
     target = features[:, 0] + codes % 2
-    train = Examples(features, target)
+    train = Examples(features, target.astype(np.float64))
 
     sparse = algorithm_named("ridge").fit(make_spec("ridge", "regression", 0), columns, train)
 
@@ -381,7 +384,7 @@ def test_hint_names_the_columns_and_the_figures() -> None:
     ("name", "standardize", "scale"),
     [("random_forest", False, 1.0), ("svm", True, 1.0), ("svm", False, 0.1)],
 )
-def test_no_hint_where_scale_does_not_matter(name: str, standardize: bool, scale: float) -> None:
+def test_no_hint_where_scale_does_not_matter(name: str, scale: float, *, standardize: bool) -> None:
     rows = make_rows(2)
     rows.features[:, 3] *= scale
 

@@ -77,7 +77,7 @@ def test_fingerprint_stays_what_it_was() -> None:
     table = Table(np.array([[1.5]], np.float32), (Column("a", "number"),), np.array([1.0]), "y")
 
     assert table.fingerprint() == (
-        "FINGERPRINT"
+        "14565646e73cd079f8d24aa33e76e8d6a51ecb2a2fd7b14663ad40f9c2f688c6"
     )
 
 

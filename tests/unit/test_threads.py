@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfold.algorithms.threads import usable_threads
+from crossfold.algorithms.threads import usable_threads, useful_threads
 
 
 def _write(path: Path, text: str) -> None:
@@ -61,3 +61,10 @@ def test_path_of_a_group_cannot_leave_the_hierarchy(tmp_path: Path) -> None:
     _write(tmp_path / "sys/fs/cgroup/cpu.max", "400000 100000\n")
 
     assert usable_threads(tmp_path, affinity=8) == 4
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "expected"), [(0, 1), (600, 1), (49_999, 1), (50_000, 2), (100_000_000, 8)]
+)
+def test_small_data_gets_few_threads(n_cells: int, expected: int) -> None:
+    assert useful_threads(8, n_cells) == expected

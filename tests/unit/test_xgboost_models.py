@@ -22,6 +22,7 @@ from tests.unit.model_examples import (
     KIND,
     Rounds,
     fitted,
+    given,
     make_rows,
     make_spec,
     scores_over_folds,
@@ -31,7 +32,7 @@ TYPES = ["q", "q", "c", "q"]
 
 
 def _peer(estimator: Any) -> Pipeline:
-    """A user's own pipeline: categories encoded inside the fold, order of columns kept."""
+    """Build a user's own pipeline: categories encoded in the fold, order of columns kept."""
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
@@ -57,10 +58,10 @@ def _classifier(**options: Any) -> Any:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_scores_equal_cross_validate_of_the_wrapper(n_classes: int, weighted: bool) -> None:
+def test_scores_equal_cross_validate_of_the_wrapper(n_classes: int, *, weighted: bool) -> None:
     rows = make_rows(n_classes)
     rows.features[0, KIND] = np.nan
-    task = "binary" if n_classes == 2 else "multiclass"
+    task: Any = "binary" if n_classes == 2 else "multiclass"
     splits = list(
         StratifiedKFold(5, shuffle=True, random_state=1).split(rows.features, rows.target)
     )
@@ -147,7 +148,9 @@ def test_ranking_equals_the_wrapper() -> None:
     present = np.unique(rows.group)
     peer.fit(train.features, train.target, qid=rows.group, sample_weight=weight_of_query[present])
 
-    assert_allclose(model.predict(train.features).values, peer.predict(train.features), atol=1e-9)
+    assert_allclose(
+        given(model.predict(train.features).values), peer.predict(train.features), atol=1e-9
+    )
 
 
 def test_weights_that_differ_within_a_query_are_refused() -> None:
@@ -218,7 +221,7 @@ def test_objectives_for_values_give_the_values_of_the_library(objective: str) ->
     if objective == "survival:aft":
         matrix.set_info(label_lower_bound=train.target, label_upper_bound=train.target)
     peer = xgboost.train({"objective": objective, "seed": 3, "nthread": 1}, matrix, 12)
-    assert_allclose(values, peer.predict(matrix), rtol=0, atol=1e-9)
+    assert_allclose(given(values), peer.predict(matrix), rtol=0, atol=1e-9)
 
 
 def test_objective_of_another_task_is_refused() -> None:
@@ -307,7 +310,7 @@ def test_early_stopping_keeps_the_best_round_of_the_library() -> None:
     model = fitted(spec, train, validation=held_out, watcher=watcher)
 
     assert model.n_rounds == peer.best_iteration + 1
-    assert len(watcher.heard) == model.n_rounds + 5
+    assert len(watcher.heard) == given(model.n_rounds) + 5
     ours = _probabilities(model.predict(held_out.features))[:, 1]
     assert_allclose(ours, peer.predict_proba(held_out.features)[:, 1], rtol=0, atol=1e-9)
 
@@ -509,3 +512,32 @@ def _auc(target: Any, probabilities: Any) -> float:
 def _probabilities(prediction: Prediction) -> Any:
     assert prediction.probabilities is not None
     return prediction.probabilities
+
+
+def test_model_does_not_depend_on_the_number_of_threads() -> None:
+    train = make_rows(0, n_rows=20_000).examples(dtype=np.float32)
+
+    one = fitted(make_spec("xgboost", "regression", 0), train)
+    several = fitted(make_spec("xgboost", "regression", 0, n_threads=2), train)
+
+    assert_array_equal(
+        given(one.predict(train.features).values), given(several.predict(train.features).values)
+    )
+
+
+@pytest.mark.parametrize("kind", ["weights", "many values"])
+def test_model_does_not_depend_on_the_kind_of_matrix(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows below a limit take the plain matrix, which is ready sooner."""
+    rows = make_rows(2, n_rows=5000)
+    examples = rows.examples(dtype=np.float32, weighted=kind == "weights")
+    spec = make_spec("xgboost", "binary", 2, metrics=(metric_named("logloss", "binary"),))
+    watched = rows.examples(slice(0, 500), dtype=np.float32)
+    plain = fitted(spec, examples, validation=watched)
+
+    monkeypatch.setattr("crossfold.algorithms.xgboost_inputs.MAX_PLAIN_BYTES", 0)
+    quantized = fitted(spec, examples, validation=watched)
+
+    texts = [model.booster.save_raw("json") for model in (plain, quantized)]  # type: ignore[attr-defined]
+    assert texts[0] == texts[1]

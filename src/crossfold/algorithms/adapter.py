@@ -124,7 +124,7 @@ class FitWatcher(Protocol):
 class Algorithm(Protocol):
     """One library family."""
 
-    dtype: type[np.float32] | type[np.float64]
+    dtype: type[np.float32 | np.float64]
     """Element type of the features that this family wants."""
 
     def fit(

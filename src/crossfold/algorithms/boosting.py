@@ -6,7 +6,7 @@ Knows no library.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,11 @@ def softmax(margins: NDArray[np.floating]) -> NDArray[np.float64]:
 def sigmoid(margins: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return probabilities from log-odds, without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * margins.astype(np.float64))), dtype=np.float64)
+
+
+def without_features(rows: Examples) -> Examples:
+    """Return what scoring needs of rows; the features themselves are let go."""
+    return replace(rows, features=rows.features[:0].copy())
 
 
 def query_sizes(group: NDArray[np.int32]) -> NDArray[np.int64]:

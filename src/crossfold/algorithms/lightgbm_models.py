@@ -7,7 +7,7 @@ The same calls as `lightgbm.LGBMModel.fit` makes, so that numbers agree with sci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from crossfold.algorithms.boosting import (
     query_sizes,
     require_groups,
     score_round,
+    without_features,
 )
 from crossfold.algorithms.class_weights import fit_weights
 from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
@@ -34,7 +35,7 @@ from crossfold.algorithms.library_failures import (
     recorded_warnings,
     told_as_algorithm_error,
 )
-from crossfold.algorithms.threads import usable_threads
+from crossfold.algorithms.threads import usable_threads, useful_threads
 from crossfold.data.table import Column
 from crossfold.errors import UserError
 from crossfold.metrics.prediction import Prediction, Task
@@ -89,7 +90,7 @@ class LightgbmModel:
             output = self.booster.predict(
                 self.encoder.encode(features),
                 num_iteration=self.n_rounds,
-                num_threads=self.n_threads,
+                num_threads=useful_threads(self.n_threads, features.size),
             )
         return _as_prediction(self.task, np.asarray(output, dtype=np.float64))
 
@@ -99,7 +100,7 @@ class LightgbmModel:
             output = self.booster.predict(
                 self.encoder.encode(features),
                 num_iteration=self.n_rounds,
-                num_threads=self.n_threads,
+                num_threads=useful_threads(self.n_threads, features.size),
                 pred_contrib=True,
             )
         values = np.asarray(output, dtype=np.float64)
@@ -142,16 +143,24 @@ class LightgbmAlgorithm:
             The objective does not fit the task.
         """
         _silence()
-        params = _library_params(spec)
-        watched = {"train": train} if evaluate_train else {}
-        if validation is not None:
-            watched["validation"] = validation
+        n_useful = useful_threads(spec.n_threads, train.features.size)
+        params = _library_params(replace(spec, n_threads=n_useful))
         with (
             recorded_warnings() as texts,
             told_as_algorithm_error("lightgbm", "fit", *_FAILURES),
         ):
-            fitting = _Fitting(spec, params, columns, train, watched)
-            model = fitting.run(watcher)
+            encoder = fit_encoder(train.features, columns)
+            data = {"train": _data_set(params, encoder, train, fit_weights(spec, train))}
+            # The data set has its own bins: the rows may go, where the caller keeps none.
+            train = without_features(train)
+            watched = {"train": train} if evaluate_train else {}
+            if validation is not None:
+                watched["validation"] = validation
+                data["validation"] = _data_set(
+                    params, encoder, validation, validation.weight, reference=data["train"]
+                )
+            model = LightgbmModel(None, spec.task, encoder, columns, spec.n_threads)
+            _Fitting(spec, params, model, data, watched).run(watcher)
         model.warnings = tuple(texts)
         return model
 
@@ -191,27 +200,25 @@ class _Fitting:
         self,
         spec: ModelSpec,
         params: Mapping[str, Any],
-        columns: tuple[Column, ...],
-        train: Examples,
+        model: LightgbmModel,
+        data: Mapping[str, Any],
         watched: Mapping[str, Examples],
     ) -> None:
         self._spec = spec
+        self._params = params
+        self._model = model
         self._watched = watched
-        encoder = fit_encoder(train.features, columns)
         native = [_NATIVE_METRICS[m.name] for m in spec.metrics if m.name in _NATIVE_METRICS]
-        self._params = {**params, "metric": native if native and watched else "None"}
-        train_set = self._data_set(encoder, train, fit_weights(spec, train))
-        self._booster = lightgbm.Booster(self._params, train_set)
-        if "validation" in watched:
-            rows = watched["validation"]
-            valid = self._data_set(encoder, rows, rows.weight, reference=train_set)
-            self._booster.add_valid(valid, "validation")
+        metrics = native if native and watched else "None"
+        self._booster = lightgbm.Booster({**params, "metric": metrics}, data["train"])
+        if "validation" in data:
+            self._booster.add_valid(data["validation"], "validation")
         self._best: int | None = None
         self._best_text: str | None = None
-        self._model = LightgbmModel(self._booster, spec.task, encoder, columns, spec.n_threads)
+        model.booster = self._booster
 
-    def run(self, watcher: FitWatcher | None) -> LightgbmModel:
-        """Boost, and keep the rounds that predictions shall use."""
+    def run(self, watcher: FitWatcher | None) -> None:
+        """Boost, and leave in the model the rounds that predictions shall use."""
         fit = Boosting(self._update, self._scores, self._keep, self._model)
         boost(self._spec, fit, watcher, is_watched="validation" in self._watched)
         if self._best_text is not None:
@@ -221,26 +228,6 @@ class _Fitting:
         else:
             self._model.best = self._best
         self._booster.free_dataset()
-        return self._model
-
-    def _data_set(
-        self,
-        encoder: CategoryEncoder,
-        rows: Examples,
-        weight: NDArray[np.float64] | None,
-        *,
-        reference: Any = None,
-    ) -> Any:
-        sizes = query_sizes(require_groups(rows)) if self._spec.task == "ranking" else None
-        return lightgbm.Dataset(
-            encoder.encode(rows.features),
-            rows.target,
-            weight=weight,
-            group=sizes,
-            reference=reference,
-            categorical_feature=list(encoder.positions) or "auto",
-            params=dict(self._params),
-        )
 
     def _update(self, n_done: int) -> bool:
         # True means that this round found no split.  With bagging the next one may, and LightGBM's
@@ -279,6 +266,27 @@ class _Fitting:
             rows,
             lambda: _as_prediction(self._spec.task, outputs[0]),
         )
+
+
+def _data_set(
+    params: Mapping[str, Any],
+    encoder: CategoryEncoder,
+    rows: Examples,
+    weight: NDArray[np.float64] | None,
+    *,
+    reference: Any = None,
+) -> Any:
+    is_ranking = params["objective"] in _RANKERS
+    data = lightgbm.Dataset(
+        encoder.encode(rows.features),
+        rows.target,
+        weight=weight,
+        group=query_sizes(require_groups(rows)) if is_ranking else None,
+        reference=reference,
+        categorical_feature=list(encoder.positions) or "auto",
+        params=dict(params),
+    )
+    return data.construct()
 
 
 class _SilentLogger:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from crossfold.algorithms.sklearn_estimators import (
 )
 from crossfold.algorithms.sklearn_pipeline import build_pipeline
 from crossfold.algorithms.skops_files import read_skops, write_skops
-from crossfold.algorithms.threads import usable_threads
+from crossfold.algorithms.threads import usable_threads, useful_threads
 from crossfold.data.table import Column
 from crossfold.errors import UserError
 from crossfold.metrics.prediction import Prediction, Task
@@ -146,7 +146,8 @@ class SklearnAlgorithm:
         is_classifier = spec.n_classes > 0
         target = train.target.astype(np.int64) if is_classifier else train.target
         present = np.unique(target).tolist() if is_classifier else []
-        estimator = build_estimator(spec, found, present)
+        n_jobs = useful_threads(spec.n_threads, train.features.size)
+        estimator = build_estimator(replace(spec, n_threads=n_jobs), found, present)
         weight = _weight_to_pass(spec, found, estimator, train)
         pipeline = build_pipeline(estimator, columns, train.features, standardize=spec.standardize)
         options = {} if weight is None else {"estimator__sample_weight": weight}

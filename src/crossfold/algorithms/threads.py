@@ -10,6 +10,10 @@ import math
 import os
 from pathlib import Path
 
+CELLS_PER_THREAD = 25_000
+"""Measured with XGBoost 3.2 and LightGBM 4.7: two threads gain nothing on 10,000 cells, and a
+quarter on 100,000."""
+
 _ROOT = Path("/")
 
 
@@ -31,6 +35,16 @@ def usable_threads(root: Path = _ROOT, *, affinity: int | None = None) -> int:
     n_processors = _n_processors() if affinity is None else affinity
     quotas = [*_quotas_v2(root), *_quotas_v1(root)]
     return max(1, min([n_processors, *(math.ceil(quota) for quota in quotas)]))
+
+
+def useful_threads(n_threads: int, n_cells: int) -> int:
+    """Return how many of `n_threads` a boosting library can use on rows × features cells.
+
+    Starting and joining threads costs more than they save on small data: 100 rounds on 150 rows of
+    4 features take several times as long with two threads as with one.  What is fitted does not
+    depend on their number.
+    """
+    return max(1, min(n_threads, n_cells // CELLS_PER_THREAD))
 
 
 def _n_processors() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from crossfold.algorithms.boosting import (
     score_round,
     sigmoid,
     softmax,
+    without_features,
 )
 from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
 from crossfold.algorithms.library_failures import (
@@ -35,7 +36,7 @@ from crossfold.algorithms.library_failures import (
     recorded_warnings,
     told_as_algorithm_error,
 )
-from crossfold.algorithms.threads import usable_threads
+from crossfold.algorithms.threads import usable_threads, useful_threads
 from crossfold.algorithms.xgboost_inputs import (
     booster_params,
     feature_types,
@@ -134,15 +135,31 @@ class XgboostAlgorithm:
             The objective does not fit the task, or the weights differ within a query.
         """
         objective = objective_of(spec)
-        watched = {"train": train} if evaluate_train else {}
-        if validation is not None:
-            watched["validation"] = validation
+        spec = replace(spec, n_threads=useful_threads(spec.n_threads, train.features.size))
         with (
             recorded_warnings() as texts,
             told_as_algorithm_error("xgboost", "fit", *_FAILURES),
         ):
-            fitting = _Fitting(spec, columns, objective, train, watched)
-            model = fitting.run(watcher)
+            encoder = fit_encoder(train.features, columns)
+            matrices = {"train": training_matrix(spec, columns, encoder, train)}
+            # The matrix has its own copy: the rows may go, where the caller keeps none.
+            train = without_features(train)
+            watched = {"train": train} if evaluate_train else {}
+            if validation is not None:
+                watched["validation"] = validation
+                like = matrices["train"]
+                matrices["validation"] = watched_matrix(
+                    spec, columns, encoder, validation, like=like
+                )
+            model = XgboostModel(
+                None,
+                spec.task,
+                objective,
+                is_linear=spec.params.get("booster") == "gblinear",
+                encoder=encoder,
+                columns=columns,
+            )
+            _Fitting(spec, model, matrices, watched).run(watcher)
         model.warnings = tuple(texts)
         return model
 
@@ -187,42 +204,27 @@ class _Fitting:
     def __init__(
         self,
         spec: ModelSpec,
-        columns: tuple[Column, ...],
-        objective: str,
-        train: Examples,
+        model: XgboostModel,
+        matrices: Mapping[str, Any],
         watched: Mapping[str, Examples],
     ) -> None:
         self._spec = spec
+        self._model = model
+        self._matrices = matrices
         self._watched = watched
-        encoder = fit_encoder(train.features, columns)
-        self._params = booster_params(spec, objective)
-        self._train = training_matrix(spec, columns, encoder, train)
-        self._matrices = {
-            name: self._train
-            if name == "train"
-            else watched_matrix(spec, columns, encoder, rows, like=self._train)
-            for name, rows in watched.items()
-        }
         # Train rows are fitted on with class weights, but scored without them.
-        self._is_native = spec.class_weight is None or "train" not in watched
-        native = [m.name for m in spec.metrics if m.name in _NATIVE_METRICS] if watched else []
-        metrics = {"eval_metric": native} if native and self._is_native else {}
-        self._native = bool(metrics)
-        self._booster = xgboost.Booster(
-            {**self._params, **metrics}, [self._train, *self._matrices.values()]
-        )
+        can_ask = spec.class_weight is None or "train" not in watched
+        known = [m.name for m in spec.metrics if m.name in _NATIVE_METRICS]
+        self._native = known if watched and can_ask else []
+        params = booster_params(spec, model.objective)
+        if self._native:
+            params["eval_metric"] = self._native
+        self._booster = xgboost.Booster(params, list(matrices.values()))
         self._best: Any = None
-        self._model = XgboostModel(
-            self._booster,
-            spec.task,
-            objective,
-            is_linear=spec.params.get("booster") == "gblinear",
-            encoder=encoder,
-            columns=columns,
-        )
+        model.booster = self._booster
 
-    def run(self, watcher: FitWatcher | None) -> XgboostModel:
-        """Boost, and keep the rounds that predictions shall use."""
+    def run(self, watcher: FitWatcher | None) -> None:
+        """Boost, and leave in the model the rounds that predictions shall use."""
         fit = Boosting(self._update, self._scores, self._keep, self._model)
         n_rounds = boost(self._spec, fit, watcher, is_watched="validation" in self._watched)
         booster = self._booster
@@ -232,10 +234,9 @@ class _Fitting:
             booster = booster[:n_rounds]
         # Frees the prediction caches, and with them the matrices.
         self._model.booster = booster.reset()
-        return self._model
 
     def _update(self, n_done: int) -> bool:
-        self._booster.update(self._train, n_done)
+        self._booster.update(self._matrices["train"], n_done)
         return False
 
     def _keep(self, n_done: int) -> None:
@@ -255,8 +256,8 @@ class _Fitting:
         }
 
     def _native_scores(self, n_done: int) -> RoundScores:
-        scores: RoundScores = {name: {} for name in self._matrices}
-        line = self._booster.eval_set([(m, name) for name, m in self._matrices.items()], n_done)
+        scores: RoundScores = {name: {} for name in self._watched}
+        line = self._booster.eval_set([(self._matrices[name], name) for name in scores], n_done)
         for part in line.split("\t")[1:]:
             key, value = part.rsplit(":", 1)
             name, metric = key.split("-", 1)

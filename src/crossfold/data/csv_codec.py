@@ -20,7 +20,6 @@ from crossfold.data.cells import missing_spellings
 from crossfold.data.channel_files import DataFile
 from crossfold.data.csv_sample import CsvSample, has_header, kinds_of, read_sample
 from crossfold.data.file_bytes import is_gzip, open_bytes
-from crossfold.errors import UserError
 
 _BLOCK_BYTES = 1 << 20
 _COMPRESSION = 4
@@ -45,15 +44,9 @@ class CsvFile:
 
     def blocks(self, wanted: Sequence[tuple[int, Kind]]) -> Iterator[Block]:
         """Read the columns wanted, block by block; see `FileReader.blocks`."""
-        n_records = 0
         for batch in _batches(self, wanted):
-            n_records += batch.num_rows
             columns = [_column(batch.column(i), kind) for i, (_, kind) in enumerate(wanted)]
             yield Block(batch.num_rows, columns)
-        if not n_records:
-            raise UserError(
-                f"{self.file.place()} has a header and no rows; remove the file, or give it rows"
-            )
 
     def row_of(self, record: int) -> int:
         """Return the line on which the 0-based record starts."""
@@ -94,18 +87,8 @@ def _batches(csv_file: CsvFile, wanted: Sequence[tuple[int, Kind]]) -> Iterator[
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    types = {
-        "number": pa.float64(),
-        "text": pa.dictionary(pa.int32(), pa.string()),
-        "raw": pa.string(),
-    }
     sample = csv_file.sample
     names = [str(position) for position in range(sample.n_columns)]
-    convert = arrow_csv.ConvertOptions(
-        column_types={names[position]: types[kind] for position, kind in wanted},
-        include_columns=[names[position] for position, _ in wanted],
-        null_values=missing_spellings(),
-    )
     try:
         with open_bytes(sample.file) as opened:
             if csv_file.names is not None:
@@ -119,7 +102,7 @@ def _batches(csv_file: CsvFile, wanted: Sequence[tuple[int, Kind]]) -> Iterator[
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=sample.delimiter, newlines_in_values=True
                 ),
-                convert_options=convert,
+                convert_options=_conversion(names, wanted),
             )
         pa.default_memory_pool().release_unused()
         if stream.n_quotes % 2:
@@ -133,6 +116,22 @@ def _batches(csv_file: CsvFile, wanted: Sequence[tuple[int, Kind]]) -> Iterator[
         raise csv_diagnosis.diagnose(
             sample.file, sample.delimiter, csv_file.names or names, error
         ) from error
+
+
+def _conversion(names: Sequence[str], wanted: Sequence[tuple[int, Kind]]) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    types = {
+        "number": pa.float64(),
+        "text": pa.dictionary(pa.int32(), pa.string()),
+        "raw": pa.string(),
+    }
+    return arrow_csv.ConvertOptions(
+        column_types={names[position]: types[kind] for position, kind in wanted},
+        include_columns=[names[position] for position, _ in wanted],
+        null_values=missing_spellings(),
+    )
 
 
 class _Stream:

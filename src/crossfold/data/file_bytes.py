@@ -24,8 +24,11 @@ def readable(file: DataFile) -> Iterator[None]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{file.place()}: broken gzip file ({error}); write it again") from error
     except OSError as error:
+        if error.errno is None:  # a library's complaint about the content
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{file.place()} is damaged ({reason}); write it again") from error
         raise UserError(
-            f"{file.place()} cannot be read ({error.strerror or error}); "
+            f"{file.place()} cannot be read ({error.strerror}); "
             "check the file and the role's read permission"
         ) from error
 

@@ -154,33 +154,26 @@ class _Columns:
 
 def _roles(columns: _Columns, options: DataOptions, wanted: Wanted) -> dict[Role, int]:
     given: dict[Role, tuple[str, str | None]] = {
-        "label": ("label", options.label if options.label is not None else "0"),
         "weight": ("weight_column", options.weight_column),
         "group": ("group_column", options.group_column),
         "time": ("time_column", options.time_column),
         "fold": ("fold_column", options.fold_column),
         "id": ("id_column", options.id_column),
     }
-    if wanted == "features":
-        del given["label"]
-    if wanted == "label":
-        return {"label": columns.position(*_first_column(options.label))}
     roles: dict[Role, int] = {}
     option_of: dict[int, str] = {}
+    if wanted != "features":
+        label = options.label
+        roles["label"] = 0 if label is None else columns.position("label", label)
+        option_of[roles["label"]] = "label"
     for role, (option, name) in given.items():
-        if name is None:
-            continue
-        is_default = role == "label" and options.label is None
-        position = 0 if is_default else columns.position(option, name)
-        if position in option_of:
-            _refuse_second_role(columns.names[position], option_of[position], option, options)
-        option_of[position] = option
-        roles[role] = position
+        if name is not None:
+            position = columns.position(option, name)
+            if position in option_of:
+                _refuse_second_role(columns.names[position], option_of[position], option, options)
+            option_of[position] = option
+            roles[role] = position
     return roles
-
-
-def _first_column(label: str | None) -> tuple[str, str]:
-    return "label", label if label is not None else "0"
 
 
 def _refuse_second_role(name: str, one: str, other: str, options: DataOptions) -> None:
@@ -199,8 +192,8 @@ def _refuse_dropped_roles(
         if position in dropped:
             raise UserError(
                 f"column {columns.names[position]!r} is the {role} column and in drop_columns; "
-                "take it out of one (a column with a role is never a feature); "
-                + ("or set hyperparameter 'label'" if role == "label" else "")
+                "take it out of one, or set hyperparameter 'label' where it is the label only "
+                "because it comes first (a column with a role is never a feature)"
             )
 
 

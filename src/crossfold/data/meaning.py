@@ -117,18 +117,15 @@ def _stray_text(
 ) -> UserError:
     row_set, row, text = first_row_of(position, ~np.array(numeric, dtype=bool), row_sets)
     layout = row_set.layout
-    is_header = not layout.is_named and row_set.is_first_record(row)
-    is_weight = position == layout.roles.get("weight")
-    others = "" if is_weight else ", but other cells of the column are"
-    way_out = (
-        "set hyperparameter 'header' to 'true' if this row holds names"
-        if is_header
-        else "clean it"
-        if position in layout.roles.values() and position != layout.roles.get("label")
-        else "clean it or name the column in categorical_columns"
-        if position == layout.roles.get("label")
-        else "clean it or name the column in drop_columns or categorical_columns"
-    )
+    others = ", but other cells of the column are" if any(numeric) else ""
+    if not layout.is_named and row_set.is_first_record(row):
+        way_out = "set hyperparameter 'header' to 'true' if this row holds names"
+    elif position in layout.features:
+        way_out = "clean it or name the column in drop_columns or categorical_columns"
+    elif position == layout.roles.get("label"):
+        way_out = "clean it or name the column in categorical_columns"
+    else:
+        way_out = "clean it"
     return UserError(
         f"{row_set.place(row, position)}: {_shortened(texts[text])} is not a number{others}; "
         f"{way_out}"
@@ -138,9 +135,8 @@ def _stray_text(
 def _check_categories(
     position: int, texts: Sequence[str], layout: Layout, row_sets: Sequence[RowSet]
 ) -> None:
-    where = f"{row_sets[0].place(0)}, column {layout.names[position]!r}"
-    channel = where.split(",", maxsplit=1)[0]
-    column = f"{channel}, column {layout.names[position]!r}"
+    channel = row_sets[0].sources()[0].channel
+    column = f"channel {channel!r}, column {layout.names[position]!r}"
     if all(is_date(text) for text in texts):
         raise UserError(
             f"{column} holds dates such as {texts[0]!r}, which no algorithm here takes as they "

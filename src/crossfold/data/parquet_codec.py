@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,21 +44,18 @@ class ParquetFile:
         """Read the columns wanted, block by block; see `FileReader.blocks`."""
         import pyarrow as pa
 
-        try:
-            with _opened(self.file) as parquet:
-                for batch in parquet.iter_batches(
-                    batch_size=max(256, _BATCH_CELLS // max(1, len(wanted))),
-                    columns=[self.names[position] for position, _ in wanted],
-                    use_threads=False,
-                ):
-                    columns = [
-                        _column(self.file, batch.column(self.names[position]), kind)
-                        for position, kind in wanted
-                    ]
-                    yield Block(batch.num_rows, columns)
-            pa.default_memory_pool().release_unused()
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise _broken(self.file, error) from error
+        with _opened(self.file) as parquet:
+            for batch in parquet.iter_batches(
+                batch_size=max(256, _BATCH_CELLS // max(1, len(wanted))),
+                columns=[self.names[position] for position, _ in wanted],
+                use_threads=False,
+            ):
+                columns = [
+                    _column(self.file, batch.column(self.names[position]), kind)
+                    for position, kind in wanted
+                ]
+                yield Block(batch.num_rows, columns)
+        pa.default_memory_pool().release_unused()
 
     def row_of(self, record: int) -> int:
         """Return the 1-based row."""
@@ -72,14 +70,9 @@ def open_parquet(file: DataFile) -> ParquetFile:
     UserError
         It is broken or empty.
     """
-    import pyarrow as pa
-
-    try:
-        with _opened(file) as parquet:
-            schema = parquet.schema_arrow
-            n_rows = parquet.metadata.num_rows
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _broken(file, error) from error
+    with _opened(file) as parquet:
+        schema = parquet.schema_arrow
+        n_rows = parquet.metadata.num_rows
     if not n_rows:
         raise UserError(f"{file.place()} has no rows; remove the file, or give it rows")
     fields = [field for field in schema if not _PANDAS_INDEX.fullmatch(field.name)]
@@ -93,16 +86,24 @@ def open_parquet(file: DataFile) -> ParquetFile:
     )
 
 
-def _opened(file: DataFile) -> Any:
+@contextmanager
+def _opened(file: DataFile) -> Iterator[Any]:
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile as ArrowParquetFile
 
-    with readable(file):
-        return ArrowParquetFile(str(file.path), pre_buffer=False, buffer_size=_BUFFER_BYTES)
-
-
-def _broken(file: DataFile, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:200]
-    return UserError(f"{file.place()} is not a valid Parquet file ({reason}); write it again")
+    try:
+        with (
+            readable(file),
+            ArrowParquetFile(
+                str(file.path), pre_buffer=False, buffer_size=_BUFFER_BYTES
+            ) as parquet,
+        ):
+            yield parquet
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{file.place()} is not a valid Parquet file ({reason}); write it again"
+        ) from error
 
 
 def _kind_of(arrow_type: Any) -> Kind:

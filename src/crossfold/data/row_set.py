@@ -17,6 +17,7 @@ from crossfold.data.vocabulary import Vocabulary
 from crossfold.errors import UserError
 
 _GROWTH = 1.25
+_BLOCK_ROWS = 1 << 16
 
 
 class RowSet:
@@ -24,7 +25,7 @@ class RowSet:
 
     def __init__(self, layout: Layout, dtype: Any, n_rows_hint: int) -> None:
         self.layout = layout
-        self.features: NDArray[Any] = np.empty((n_rows_hint, len(layout.features)), dtype)
+        self.features: NDArray[Any] = _uninitialised(n_rows_hint, len(layout.features), dtype)
         self.n_rows = 0
         self._parts: dict[int, list[NDArray[Any]]] = {p: [] for p in layout.roles.values()}
         self._readers: list[tuple[FileReader, int]] = []
@@ -40,6 +41,8 @@ class RowSet:
         wanted = [(positions[p], self.layout.kinds[p]) for p in self.layout.read]
         for block in reader.blocks(wanted):
             self._add(block, vocabularies)
+        if self.n_rows == self._readers[-1][1]:
+            raise UserError(f"{reader.file.place()} has no rows; remove the file, or give it rows")
 
     def finish(self) -> None:
         """Give back the memory that no row needs."""
@@ -108,6 +111,8 @@ class RowSet:
                 )
                 if index < n_features:
                     target[:, index] = values
+                elif self.layout.kinds[position] == "number":
+                    self._parts[position].append(np.array(values, np.float64))
                 else:
                     self._parts[position].append(values)
         self.check_finite(start, stop)
@@ -115,3 +120,11 @@ class RowSet:
     def _resize(self, n_rows: int) -> None:
         """Grow or shrink in place (`realloc` moves pages, not bytes); no view may be alive."""
         self.features.resize((n_rows, self.features.shape[1]), refcheck=False)
+
+
+def _uninitialised(n_rows: int, n_columns: int, dtype: Any) -> NDArray[Any]:
+    """Reserve a matrix; a small one where a damaged file claims an absurd number of rows."""
+    try:
+        return np.empty((n_rows, n_columns), dtype)
+    except (MemoryError, ValueError):
+        return np.empty((_BLOCK_ROWS, n_columns), dtype)

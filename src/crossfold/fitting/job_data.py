@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from crossfold.fitting.job import Job
 from crossfold.request.job_request import JobRequest
 
 if TYPE_CHECKING:
+    from crossfold.data.channel_files import DataFile
     from crossfold.data.ready_folders import ReadyFolds
 
 HOLDOUTS = ("validation", "test")
@@ -63,8 +64,7 @@ def _channel_files(channels: Mapping[str, Channel]) -> list[ChannelFiles]:
         name: channels[name] for name in HOLDOUTS if name in channels
     }
     return [
-        ChannelFiles(name, channel.folder, channel.content_type)
-        for name, channel in chosen.items()
+        ChannelFiles(name, channel.folder, channel.content_type) for name, channel in chosen.items()
     ]
 
 
@@ -94,7 +94,7 @@ def _tables(job: Job, files: list[ChannelFiles], *, pools: bool) -> JobData:
     from crossfold.data.file_sets import read_file_sets
     from crossfold.data.paired_files import are_pairs, read_pairs
 
-    sets = {channel.name: find_files(channel) for channel in files}
+    sets: dict[str, Sequence[DataFile]] = {channel.name: find_files(channel) for channel in files}
     if pools and "validation" in sets:
         sets["train"] = [*sets["train"], *sets.pop("validation")]
         job.log("channel 'validation' joins the rows that are folded (cv_validation=pool)")
@@ -109,5 +109,5 @@ def _tables(job: Job, files: list[ChannelFiles], *, pools: bool) -> JobData:
 
 
 def _absent(request: JobRequest) -> float:
-    """Return what a LIBSVM row means by leaving an entry out: as the library's own reader has it."""
+    """Return the value of an entry that a LIBSVM row leaves out: the library's own reading."""
     return float("nan") if request.algorithm == "xgboost" else 0.0

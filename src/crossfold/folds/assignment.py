@@ -58,6 +58,10 @@ class Split:
         """Whether every row that is not held out is fitted on, known without looking at rows."""
         return self._train_bits is None
 
+    def packed(self) -> tuple[bytes, bytes]:
+        """Return held-out and fitted rows as bits, the first row in the first byte's top bit."""
+        return self._test_bits.tobytes(), np.packbits(self.train_mask).tobytes()
+
     @property
     def train_mask(self) -> NDArray[np.bool_]:
         """Whether each row of the table is fitted on."""
@@ -140,8 +144,8 @@ class Assignment:
         digest = hashlib.sha256(_FINGERPRINT_FORMAT)
         for split in self.splits:
             digest.update(f"{split.repeat} {split.fold} {split.n_rows}\n".encode())
-            digest.update(split._test_bits.tobytes())
-            digest.update(np.packbits(split.train_mask).tobytes())
+            for bits in split.packed():
+                digest.update(bits)
         return digest.hexdigest()
 
 

@@ -51,7 +51,7 @@ def _ignored_roles(options: FoldOptions, strategy: Strategy, roles: RowRoles) ->
 
 def _rare_classes(strategy: Strategy, roles: RowRoles, splits: Sequence[Split]) -> list[str]:
     n_folds = 1 + max(split.fold for split in splits)
-    if strategy in ("leave_one_out", "leave_p_out"):
+    if strategy in ("leave_one_out", "leave_p_out", "shuffle_split"):
         return []
     return [
         f"class {roles.name_of_class(code)!r} has {count} row(s), fewer than the {n_folds} folds: "
@@ -86,7 +86,8 @@ def _unequal_folds(strategy: Strategy, splits: Sequence[Split]) -> list[str]:
     sizes = [split.n_test for split in splits]
     if max(sizes) <= _UNEQUAL_FOLDS * min(sizes):
         return []
-    return [
+    caution = (
         f"folds hold out from {min(sizes)} to {max(sizes)} rows, because groups stay whole and "
         "differ in size"
-    ]
+    )
+    return [caution]

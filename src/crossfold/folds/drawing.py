@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -39,6 +40,11 @@ class Drawn:
 def draw_splits(strategy: Strategy, options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
     """Draw `n_folds` splits for each repeat; the request has passed `count_folds`."""
     return _DRAW[strategy](options, n_folds, roles)
+
+
+def fills_every_fold(options: FoldOptions, roles: RowRoles, n_folds: int) -> bool:
+    """Tell whether StratifiedGroupKFold leaves no fold of any repeat without rows."""
+    return all(len(test) for _, test in _stratified_group_pairs(options, n_folds, roles))
 
 
 def _splitter(name: str, **arguments: object) -> tuple[str, Any]:
@@ -113,30 +119,31 @@ def _partition(pairs: list[Pair], n_rows: int) -> bytes:
 
 
 def _draw_stratified_group(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
-    """Repeat as scikit-learn's Repeated splitters do: one random stream through all repeats."""
-
-    def draw(n_splits: int, n_repeats: int) -> list[Pair]:
-        random = np.random.RandomState(options.seed)
-        _, splitter = _splitter(
-            "StratifiedGroupKFold", n_splits=n_splits, shuffle=True, random_state=random
-        )
-        inputs = (any_rows(roles.n_rows), roles.classes, roles.groups)
-        return [pair for _ in range(n_repeats) for pair in _held_out(splitter, *inputs)]
-
-    def has_no_empty_fold(pairs: list[Pair]) -> bool:
-        return all(len(test) for _, test in pairs)
-
-    pairs = draw(n_folds, options.n_repeats)
-    if not has_no_empty_fold(pairs):
-        largest = largest_n_folds(n_folds, lambda k: has_no_empty_fold(draw(k, options.n_repeats)))
-        reason = "StratifiedGroupKFold leaves a fold without rows, so unequal are the groups"
-        refuse_n_folds(options, n_folds, reason, largest)
     text, _ = _splitter(
         "StratifiedGroupKFold", n_splits=n_folds, shuffle=True, random_state=options.seed
     )
     if options.n_repeats > 1:
         text += f" repeated {options.n_repeats} times on one RandomState({options.seed})"
+    pairs = _stratified_group_pairs(options, n_folds, roles)
+    if not all(len(test) for _, test in pairs):
+        reason = "StratifiedGroupKFold leaves a fold without rows, so unequal are the groups"
+        refuse_n_folds(
+            options,
+            n_folds,
+            reason,
+            largest_n_folds(n_folds, partial(fills_every_fold, options, roles)),
+        )
     return Drawn(text, pairs)
+
+
+def _stratified_group_pairs(options: FoldOptions, n_folds: int, roles: RowRoles) -> list[Pair]:
+    """Repeat as scikit-learn's Repeated splitters do: one random stream through all repeats."""
+    random = np.random.RandomState(options.seed)
+    _, splitter = _splitter(
+        "StratifiedGroupKFold", n_splits=n_folds, shuffle=True, random_state=random
+    )
+    inputs = (any_rows(roles.n_rows), roles.classes, roles.groups)
+    return [pair for _ in range(options.n_repeats) for pair in _held_out(splitter, *inputs)]
 
 
 def _draw_time_series(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
@@ -159,12 +166,20 @@ def _draw_time_series(options: FoldOptions, n_folds: int, roles: RowRoles) -> Dr
     return Drawn(f"{text} on the sorted distinct times", pairs, is_random=False)
 
 
-def _draw_leave_one_out(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+def _draw_leave_one_out(
+    options: FoldOptions,  # noqa: ARG001 - all draws have one signature
+    n_folds: int,  # noqa: ARG001
+    roles: RowRoles,
+) -> Drawn:
     text, splitter = _splitter("LeaveOneOut")
     return Drawn(text, _held_out(splitter, any_rows(roles.n_rows)), is_random=False)
 
 
-def _draw_leave_p_out(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+def _draw_leave_p_out(
+    options: FoldOptions,
+    n_folds: int,  # noqa: ARG001 - all draws have one signature
+    roles: RowRoles,
+) -> Drawn:
     text, splitter = _splitter("LeavePOut", p=DEFAULT_P if options.p is None else options.p)
     return Drawn(text, _held_out(splitter, any_rows(roles.n_rows)), is_random=False)
 
@@ -189,7 +204,11 @@ def _draw_shuffle_split(options: FoldOptions, n_folds: int, roles: RowRoles) -> 
     return Drawn(text, pairs)
 
 
-def _draw_predefined(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
+def _draw_predefined(
+    options: FoldOptions,  # noqa: ARG001 - all draws have one signature
+    n_folds: int,  # noqa: ARG001
+    roles: RowRoles,
+) -> Drawn:
     _, splitter = _splitter("PredefinedSplit", test_fold=roles.folds)
     # The argument itself would print every row.
     return Drawn("PredefinedSplit(test_fold=fold_column)", _held_out(splitter), is_random=False)

@@ -7,16 +7,19 @@ be.  Only the given rows are looked at: a fold's held-out rows have no say.
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.errors import UserError
-from crossfold.folds.options import STRATEGIES, choose_strategy
+from crossfold.folds.options import Strategy, choose_strategy
 from crossfold.folds.row_roles import any_rows, can_stratify, codes_of_groups, ranks
 
 _Rows = NDArray[np.int64]
+
+# A hold-out may miss the fraction by this part of it before another cut is tried.
+_FAR_OFF = 0.5
 
 
 def inner_holdout(  # noqa: PLR0913 - one argument for each role that a row can have
@@ -34,7 +37,7 @@ def inner_holdout(  # noqa: PLR0913 - one argument for each role that a row can 
     """Divide rows into those to fit on and those to watch.
 
     Time series watch the last times; groups stay whole; else rows are drawn, by class where there
-    are classes.  A class with one row is always fitted on.
+    are classes; then a class with one row is fitted on, if the others leave enough to watch.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def inner_holdout(  # noqa: PLR0913 - one argument for each role that a row can 
     """
     numbers: _Rows = np.sort(rows).astype(np.int64)
     chosen = choose_strategy(
-        next((known for known in STRATEGIES if known == strategy != "predefined"), None),
+        None if strategy == "predefined" else cast(Strategy | None, strategy),
         is_classification=is_classification,
         has_groups=groups is not None,
         has_time=time is not None,
@@ -98,18 +101,24 @@ def _whole_groups(
 ) -> NDArray[np.bool_]:
     """Hold out the fold of a balanced group split that comes nearest to the fraction.
 
-    With classes, first come the folds without which every class is still fitted on.
+    With classes, first come the folds without which every class is still fitted on.  Where a
+    large group leaves every other fold far too small, splits into fewer folds are tried as well.
     """
     n_groups = int(groups.max()) + 1 if len(groups) else 0
     if n_groups < 2:
         raise _too_few(f"{n_groups} group(s)", "at least 2")
-    candidates = _group_folds(groups, classes, min(max(round(1 / fraction), 2), n_groups), seed)
+    target_size = fraction * len(groups)
 
-    def distance(watched: NDArray[np.bool_]) -> tuple[int, float]:
+    def cost(watched: NDArray[np.bool_]) -> tuple[int, float]:
         lost = 0 if classes is None else len(np.setdiff1d(classes, classes[~watched]))
-        return lost, abs(watched.sum() - fraction * len(groups))
+        return lost, abs(int(watched.sum()) - target_size)
 
-    return min(candidates, key=distance)
+    candidates: list[NDArray[np.bool_]] = []
+    for n_folds in range(min(max(round(1 / fraction), 2), n_groups), 1, -1):
+        candidates += _group_folds(groups, classes, n_folds, seed)
+        if min(cost(watched)[1] for watched in candidates) <= _FAR_OFF * target_size:
+            break
+    return min(candidates, key=cost)
 
 
 def _group_folds(
@@ -141,11 +150,9 @@ def _drawn_rows(
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     n_watched = ceil(fraction * n_rows)
-    drawable = np.arange(n_rows)
-    if classes is not None:
-        drawable = drawable[np.bincount(classes)[classes] > 1]
-    if n_watched == 0 or n_watched >= n_rows or n_watched >= len(drawable):
-        raise _too_few(f"{n_rows} row(s)", f"more than the {n_watched} to watch")
+    if not 0 < n_watched < n_rows:
+        raise _too_few(f"{n_rows} row(s)", f"at least 1 to watch and 1 to fit on, not {n_watched}")
+    drawable = _rows_with_company(n_rows, classes, n_watched)
     strata = None if classes is None else classes[drawable]
     splitter = (
         StratifiedShuffleSplit(1, test_size=n_watched, random_state=seed)
@@ -154,6 +161,15 @@ def _drawn_rows(
     )
     _, test = next(splitter.split(any_rows(len(drawable)), strata))
     return _mask(drawable[test], n_rows)
+
+
+def _rows_with_company(n_rows: int, classes: _Rows | None, n_watched: int) -> _Rows:
+    """Return the rows whose class has another row, or all where those are too few to draw from."""
+    if classes is not None:
+        drawable = np.flatnonzero(np.bincount(classes)[classes] > 1)
+        if n_watched < len(drawable):
+            return drawable
+    return np.arange(n_rows)
 
 
 def _mask(rows: NDArray[np.integer], n_rows: int) -> NDArray[np.bool_]:

@@ -13,8 +13,20 @@ from crossfold.folds.options import DEFAULT_FOLDS, DEFAULT_P, FoldOptions, Strat
 from crossfold.folds.row_roles import RowRoles
 
 
-def count_folds(options: FoldOptions, strategy: Strategy, roles: RowRoles) -> int:
+def count_folds(
+    options: FoldOptions,
+    strategy: Strategy,
+    roles: RowRoles,
+    *,
+    fills_every_fold: Callable[[int], bool],
+) -> int:
     """Return the number of folds of one repeat, after every check that needs no split.
+
+    Parameters
+    ----------
+    fills_every_fold : callable
+        Whether a number of folds leaves none empty under ``stratified_group``; asked only in
+        search of a number that works.
 
     Raises
     ------
@@ -26,13 +38,24 @@ def count_folds(options: FoldOptions, strategy: Strategy, roles: RowRoles) -> in
     _refuse_foreign_options(options, strategy)
     _require_roles(strategy, roles)
     fixed = _fixed_number(options, strategy, roles)
-    if fixed is None:
-        n_folds = DEFAULT_FOLDS if options.n_folds is None else options.n_folds
-        _refuse_above(options, strategy, roles, n_folds)
-    else:
-        n_folds = fixed
-        _refuse_other_number(options, strategy, n_folds)
-    _refuse_too_many_fits(options, strategy, n_folds)
+    if fixed is not None:
+        _refuse_other_number(options, strategy, fixed)
+        return fixed
+    n_folds = DEFAULT_FOLDS if options.n_folds is None else options.n_folds
+    if n_folds < 2:
+        raise UserError(f"hyperparameter 'cv_folds' is {n_folds}; expected a number of at least 2")
+    limit, reason = min(_ceilings(options, strategy, roles, n_folds))
+
+    def works(k: int) -> bool:
+        return _leaves_time_to_fit(options, strategy, roles, k) and (
+            strategy != "stratified_group" or fills_every_fold(k)
+        )
+
+    if n_folds > limit:
+        refuse_n_folds(options, n_folds, reason, largest_n_folds(limit + 1, works))
+    if not _leaves_time_to_fit(options, strategy, roles, n_folds):
+        reason = f"cv_gap {options.gap} leaves no time to fit on"
+        refuse_n_folds(options, n_folds, reason, largest_n_folds(n_folds, works))
     return n_folds
 
 
@@ -45,7 +68,7 @@ def refuse_n_folds(options: FoldOptions, n_folds: int, reason: str, largest: int
     """Raise the `UserError` for a number of folds that cannot work, naming one that can."""
     default = " (the default)" if options.n_folds is None else ""
     advice = (
-        "no number of folds works: choose another cv_strategy or add data"
+        "no number of folds works: choose another cv_strategy, fewer cv_repeats or more data"
         if largest is None or largest < 2
         else f"the largest cv_folds that works is {largest}"
     )
@@ -115,65 +138,46 @@ def _count_leave_p_out(p: int, n_rows: int) -> int:
     return comb(n_rows, p)
 
 
-def _refuse_above(options: FoldOptions, strategy: Strategy, roles: RowRoles, n_folds: int) -> None:
-    if n_folds < 2:
-        raise UserError(f"hyperparameter 'cv_folds' is {n_folds}; expected a number of at least 2")
-    if strategy == "shuffle_split":
-        return
-    if strategy == "time_series" and roles.times is not None:
-        _refuse_too_few_times(options, int(roles.times.max()) + 1, n_folds)
-        return
-    for limit, reason in _ceilings(strategy, roles):
-        if n_folds > limit:
-            refuse_n_folds(options, n_folds, reason, min(x for x, _ in _ceilings(strategy, roles)))
-
-
-def _ceilings(strategy: Strategy, roles: RowRoles) -> list[tuple[int, str]]:
-    ceilings = [(roles.n_rows, f"the data has only {roles.n_rows} rows")]
+def _ceilings(
+    options: FoldOptions, strategy: Strategy, roles: RowRoles, n_folds: int
+) -> list[tuple[int, str]]:
+    n_fits = n_folds * options.n_repeats
+    most = options.max_fits
+    ceilings = [
+        (most // options.n_repeats, f"that is {n_fits} fits, and at most {most} are allowed")
+    ]
+    if strategy != "shuffle_split":
+        ceilings.append((roles.n_rows, f"the data has only {roles.n_rows} rows"))
     if strategy in ("group", "stratified_group") and roles.groups is not None:
         n_groups = int(roles.groups.max()) + 1
         ceilings.append((n_groups, f"the group column has only {n_groups} group(s)"))
     if strategy in ("stratified", "stratified_group"):
         commonest = int(roles.class_counts.max())
         ceilings.append((commonest, f"even the commonest class has only {commonest} row(s)"))
+    if strategy == "time_series" and roles.times is not None:
+        n_times = int(roles.times.max()) + 1
+        ceilings.append((n_times - 1, f"the time column has only {n_times} distinct time(s)"))
     return ceilings
 
 
-def _refuse_too_few_times(options: FoldOptions, n_times: int, n_folds: int) -> None:
-    def works(k: int) -> bool:
-        # TimeSeriesSplit: K blocks of n // (K + 1) times are held out, from the end backwards.
-        return n_times > k and n_times - options.gap - k * (n_times // (k + 1)) > 0
-
-    if not works(n_folds):
-        gap = f" with cv_gap {options.gap}" if options.gap else ""
-        largest = largest_n_folds(min(n_folds, n_times), works)
-        refuse_n_folds(
-            options, n_folds, f"the time column has only {n_times} distinct time(s){gap}", largest
-        )
+def _leaves_time_to_fit(
+    options: FoldOptions, strategy: Strategy, roles: RowRoles, n_folds: int
+) -> bool:
+    """Tell whether TimeSeriesSplit accepts this: it holds out K blocks of n // (K + 1) times."""
+    if strategy != "time_series" or roles.times is None:
+        return True
+    n_times = int(roles.times.max()) + 1
+    return n_times - options.gap - n_folds * (n_times // (n_folds + 1)) > 0
 
 
 def _refuse_other_number(options: FoldOptions, strategy: Strategy, n_folds: int) -> None:
+    if n_folds > options.max_fits:
+        raise UserError(
+            f"cv_strategy {strategy!r} would need {n_folds} fits of this data; at most "
+            f"{options.max_fits} are allowed: choose 'kfold' or 'shuffle_split' with cv_folds"
+        )
     if options.n_folds is not None and options.n_folds != n_folds:
         raise UserError(
             f"hyperparameter 'cv_folds' is {options.n_folds}, but cv_strategy {strategy!r} makes "
             f"{n_folds} folds of this data; leave cv_folds out or set it to {n_folds}"
         )
-
-
-def _refuse_too_many_fits(options: FoldOptions, strategy: Strategy, n_folds: int) -> None:
-    n_fits = n_folds * options.n_repeats
-    if n_fits <= options.max_fits:
-        return
-    if strategy in _UNREPEATABLE and strategy != "time_series":
-        advice = "choose cv_strategy 'kfold' or 'shuffle_split' with cv_folds"
-    else:
-        largest = options.max_fits // options.n_repeats
-        advice = (
-            f"the largest cv_folds that works is {largest}"
-            if largest >= 2
-            else f"the largest cv_repeats that works is {options.max_fits // n_folds}"
-        )
-    raise UserError(
-        f"cv_strategy {strategy!r} would need {n_fits} fits of this data; at most "
-        f"{options.max_fits} are allowed: {advice}"
-    )

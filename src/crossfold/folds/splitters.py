@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossfold.folds.assignment import Assignment, make_split
 from crossfold.folds.cautions import cautions_about
-from crossfold.folds.drawing import Drawn, draw_splits
+from crossfold.folds.drawing import Drawn, draw_splits, fills_every_fold
 from crossfold.folds.limits import count_folds
 from crossfold.folds.options import FoldOptions, Strategy, choose_strategy
 from crossfold.folds.row_roles import RowRoles, codes_of_groups, ranks
@@ -60,7 +61,8 @@ def assign_folds(  # noqa: PLR0913 - one argument for each role that a row can h
         has_time=time is not None,
         has_folds=fold_values is not None,
     )
-    n_folds = count_folds(options, strategy, roles)
+    fills = partial(fills_every_fold, options, roles)
+    n_folds = count_folds(options, strategy, roles, fills_every_fold=fills)
     drawn = draw_splits(strategy, options, n_folds, roles)
     return _assignment(options, strategy, n_folds, roles, drawn)
 

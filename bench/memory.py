@@ -1,0 +1,69 @@
+"""Peak memory of cross-validating 2,000,000 × 30 from Parquet, beside the library's own matrix.
+
+The peak is the greatest resident size of any process of the job, less what an interpreter holds
+that has imported NumPy, PyArrow and the library.  The number of rounds does not matter to it.
+"""
+
+from __future__ import annotations
+
+from datasets import N_FEATURES, PARQUET_ROWS
+from processes import Command, bare_imports, run
+from report import Claim, Section, Table, mebibytes, seconds, times
+from workplace import CELL_BYTES, LIBRARIES, Workplace
+
+BOUND = 3.0
+# Of the peak at the smallest K; what the allocator keeps differs from run to run.
+GROWTH_BOUND = 1.05
+
+_FOLDS = (2, 5, 10)
+_QUICK_FOLDS = (2, 5)
+_QUICK_ROWS = 500_000
+_N_ROUNDS = 5
+
+
+def measure_memory(workplace: Workplace) -> Section:
+    """Measure both libraries for several K."""
+    section = Section("memory")
+    for library in LIBRARIES:
+        _measure_library(workplace, library, section)
+    return section
+
+
+def _measure_library(workplace: Workplace, library: str, section: Section) -> None:
+    n_rows = _QUICK_ROWS if workplace.quick else PARQUET_ROWS
+    matrix_bytes = n_rows * N_FEATURES * CELL_BYTES[library]
+    base = run(Command("imports", bare_imports("numpy", library, "pyarrow"))).peak_bytes
+    peaks, rows = {}, []
+    for n_folds in _QUICK_FOLDS if workplace.quick else _FOLDS:
+        settings = {"cv_folds": n_folds, "num_round": _N_ROUNDS, "cv_final_model": "none"}
+        data = workplace.parquet(n_rows, library)
+        job = workplace.cv_job(f"memory {library}", data, library, settings)
+        found = run(job.command())
+        peaks[n_folds] = found.peak_bytes - base
+        ratio = peaks[n_folds] / matrix_bytes
+        sizes = map(mebibytes, (found.peak_bytes, peaks[n_folds]))
+        rows.append((f"K = {n_folds}", *sizes, times(ratio), seconds(found.wall_s)))
+    section.show(
+        Table(
+            f"{library}: peak memory, {n_rows:,} x {N_FEATURES} from Parquet; "
+            f"imports {mebibytes(base)}, matrix {mebibytes(matrix_bytes)}",
+            ("", "peak", "above imports", "of the matrix", "wall"),
+            rows,
+        )
+    )
+    _judge(section, library, peaks, matrix_bytes)
+    section.figures[library] = {
+        "n_rows": n_rows,
+        "matrix_bytes": matrix_bytes,
+        "imports_bytes": base,
+        "above_imports_bytes": {str(k): peak for k, peak in peaks.items()},
+    }
+
+
+def _judge(section: Section, library: str, peaks: dict[int, int], matrix_bytes: int) -> None:
+    worst = max(peaks.values()) / matrix_bytes
+    bound = f"{library}: at most {BOUND:g}x its matrix above the imports"
+    section.claims.append(Claim(bound, times(worst), holds=worst <= BOUND))
+    growth = peaks[max(peaks)] / peaks[min(peaks)]
+    text = f"{library}: K = {max(peaks)} needs no more than K = {min(peaks)} (5 % for noise)"
+    section.claims.append(Claim(text, times(growth), holds=growth <= GROWTH_BOUND))
