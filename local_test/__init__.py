@@ -1,0 +1,1 @@
+"""Jobs rehearsed on one machine, as SageMaker would run them."""

@@ -11,12 +11,9 @@ from crossfold.contract.stop import StopRequest
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
-from crossfold.fitting.preparation import (
-    fold_problem,
-    is_pooled,
-    make_problem,
-)
+from crossfold.fitting.preparation import make_problem
 from crossfold.fitting.problem import FoldedProblem
+from crossfold.fitting.splitting import is_pooled, split_rows
 from crossfold.persistence.manifest import library_versions
 from crossfold.results.aggregate import aggregate
 from crossfold.results.cv_results_file import FailedFold
@@ -83,7 +80,7 @@ def drive(job: Job, stop: StopRequest) -> None:
 def _prepare(job: Job) -> FoldedProblem:
     data = read_job_data(job, folded=True)
     problem = make_problem(job, data)
-    folded = fold_problem(job, problem, data)
+    folded = split_rows(job, problem, data)
     assignment = folded.assignment
     job.log(f"split: {assignment.splitter}, {len(assignment.splits)} fits")
     return folded

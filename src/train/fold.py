@@ -9,7 +9,8 @@ from crossfold.fitting.fold_fit import fit_fold
 from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, save_fold_result
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
-from crossfold.fitting.preparation import fold_problem, make_problem
+from crossfold.fitting.preparation import make_problem
+from crossfold.fitting.splitting import split_rows
 
 
 def run_fold(job: Job, stop: StopRequest) -> None:
@@ -24,7 +25,7 @@ def run_fold(job: Job, stop: StopRequest) -> None:
     """
     data = read_job_data(job, folded=True)
     problem = make_problem(job, data)
-    folded = fold_problem(job, problem, data)
+    folded = split_rows(job, problem, data)
     index, n_folds = job.request.driver.fold_index, len(folded.assignment.splits)
     if index is None or index >= n_folds:
         msg = f"hyperparameter 'cv_fold_index' is {index!r}; this split has folds 0 … {n_folds - 1}"

@@ -12,7 +12,11 @@ from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
+from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
+
+# AWS's cross-validation sample hands the tuned hyperparameters to its final job in this channel.
+_JOBINFO = "jobinfo"
 
 
 def run_job(
@@ -30,9 +34,11 @@ def run_job(
     CrossfoldError
         Says who can mend what.
     """
-    hyperparameters = read_hyperparameters(opt_ml.hyperparameters)
-    request = read_request(hyperparameters, environ, force_driver=force_driver)
     channels = read_channels_config(opt_ml)
+    hyperparameters = read_hyperparameters(opt_ml.hyperparameters)
+    if _JOBINFO in channels:
+        hyperparameters |= hyperparameters_of_jobinfo(channels[_JOBINFO].folder)
+    request = read_request(hyperparameters, environ, force_driver=force_driver)
     hosts = read_hosts(opt_ml.resource_config)
     _refuse_shards(channels, hosts)
     job = Job(opt_ml, request, hyperparameters, channels, environ, stream)

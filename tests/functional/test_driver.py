@@ -249,3 +249,19 @@ def test_stratified_is_the_default_for_classes(tmp_path: Path) -> None:
     for fold, (_, test) in enumerate(splitter.split(data, data[:, 0])):
         expected[test] = fold
     assert [int(line["fold"]) for line in ended.oof()] == expected.tolist()
+
+
+def test_a_metric_that_a_fold_cannot_have_is_refused_with_the_number_of_folds_that_works(
+    tmp_path: Path,
+) -> None:
+    rows = [row for row in cancer_rows() if row[0] == 0][:40]
+    rows += [row for row in cancer_rows() if row[0] == 1][:4]
+    own = {"cv_folds": "6", "num_round": "2", "eval_metric": "auc"}
+
+    ended = run(build_opt_ml(tmp_path, own, {"train": {"c.csv": rows}}))
+    fewer = run(build_opt_ml(tmp_path, own | {"cv_folds": "4"}, {"train": {"c.csv": rows}}))
+
+    assert ended.code == 1
+    assert "eval_metric 'auc' is undefined in fold" in ended.failure
+    assert "the largest cv_folds that works is 4" in ended.failure
+    assert fewer.code == 0, fewer.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.model_selection import KFold
+from sklearn.svm import SVC
 
 from tests.datasets import iris_rows
 from tests.opt_ml import build_opt_ml, run
@@ -125,3 +127,25 @@ def test_the_tuners_objective_bare_or_quoted_selects_the_objective(
     assert ended.code == 0, ended.log
     assert ended.cv_results["objective"] == "mlogloss"
     assert set(ended.cv_results["summary"]["validation"]) == {"mlogloss", "accuracy"}
+
+
+def test_the_published_final_job_takes_its_hyperparameters_from_jobinfo(tmp_path: Path) -> None:
+    features, label = load_iris(return_X_y=True)
+    files = {
+        "train_x.csv": features.tolist(),
+        "train_y.csv": [[float(y)] for y in label],
+    }
+    opt_ml = build_opt_ml(tmp_path, {"c": "999", "kernel": "rbf"}, {"train": files})
+    config = {"train": {"TrainingInputMode": "File"}, "jobinfo": {"TrainingInputMode": "File"}}
+    opt_ml.input_data_config.write_text(json.dumps(config))
+    opt_ml.channel("jobinfo").mkdir()
+    chosen = {"c": "1.0", "gamma": "0.01", "kernel": '"linear"', "k": "5", "train_src": "s3://b/t"}
+    chosen |= {"_tuning_objective_metric": "test:score", "instance_type": "ml.c4.xlarge"}
+    (opt_ml.channel("jobinfo") / "jobinfo.json").write_text(json.dumps({"hyperparams": chosen}))
+
+    ended = run(opt_ml)
+
+    assert ended.code == 0, ended.log
+    expected = SVC(kernel="linear", C=1.0).fit(features, label).score(features, label)
+    assert ended.metric("train:accuracy") == expected
+    assert ended.manifest["final_model"] == "single"

@@ -56,7 +56,7 @@ def test_a_missing_file_means_one_host(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("current", "leads"), [("algo-1", True), ("algo-2", False)])
 def test_the_leader_is_the_first_by_name_whatever_the_groups_order(
-    tmp_path: Path, current: str, leads: bool
+    tmp_path: Path, current: str, *, leads: bool
 ) -> None:
     groups = [{"hosts": ["algo-2"]}, {"hosts": ["algo-3", "algo-1"]}]
     config = {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from crossfold.errors import UserError
@@ -21,7 +23,7 @@ _NEVER = ("sklearn.externals.", "sklearn.datasets.", "sklearn.tests.", "sklearn.
 
 def write_skops(path: Path, fitted: Any) -> None:
     """Write a fitted scikit-learn object."""
-    path.write_bytes(_import_skops_for_writing().dumps(fitted))
+    path.write_bytes(_skops_for_writing().dumps(fitted))
 
 
 def read_skops(path: Path) -> Any:
@@ -65,19 +67,20 @@ def _is_trusted(name: str) -> bool:
         return False
 
 
-def _import_skops_for_writing() -> Any:
-    """Import `skops.io` without its list of all estimators, which takes 0.2 s to make.
+@cache
+def _skops_for_writing() -> Any:
+    """Import `skops.io` without its lists of trusted types, which take 0.2 s to make.
 
-    Only reading looks at that list.  A process that has written before it reads finds it empty
-    and has every class judged by `read_skops`, which is no less strict.
+    Only reading looks at these lists.  The import is private to this module: whoever imports
+    `skops.io` afterwards, `read_skops` included, gets a whole one.
     """
-    if "skops.io" not in sys.modules:
-        import sklearn.utils
-
-        make_list = sklearn.utils.all_estimators
-        sklearn.utils.all_estimators = list
-        try:
-            import_module("skops.io")
-        finally:
-            sklearn.utils.all_estimators = make_list
-    return sys.modules["skops.io"]
+    if "skops.io" in sys.modules:
+        return sys.modules["skops.io"]
+    lists = ModuleType("skops.io._trusted_types")
+    lists.__dict__["__getattr__"] = lambda _name: []
+    sys.modules[lists.__name__] = lists
+    try:
+        return import_module("skops.io")
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "skops"]:
+            del sys.modules[name]

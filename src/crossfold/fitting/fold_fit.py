@@ -128,9 +128,10 @@ def watched_rows(
         rows,
         problem.early_stopping_fraction,
         strategy=strategy,
-        seed=problem.split_seed,
+        seed=problem.fold_options.seed,
         target=problem.rows.target,
         is_classification=bool(problem.coding.classes),
         groups=None if table.group is None else table.group.codes,
         time=table.time,
+        gap=problem.fold_options.gap,
     )

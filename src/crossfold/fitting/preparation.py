@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
-
 from crossfold.algorithms.adapter import ModelSpec
 from crossfold.algorithms.parameters.family import check_params
 from crossfold.algorithms.registry import has_native_probabilities, kind_of
@@ -14,10 +12,8 @@ from crossfold.data.table import Table
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import JobData
-from crossfold.fitting.problem import FoldedProblem, Problem, Rows
+from crossfold.fitting.problem import Problem, Rows
 from crossfold.fitting.target import TargetCoding, choose_target
-from crossfold.folds.assignment import Assignment
-from crossfold.folds.splitters import assign_folds
 from crossfold.metrics.metric import Metric, default_metrics, metric_named
 from crossfold.request.job_request import JobRequest
 from crossfold.request.objective import metrics_for
@@ -53,67 +49,11 @@ def make_problem(job: Job, data: JobData) -> Problem:
         coding,
         _model_spec(request, coding, job.n_threads),
         early_stopping_fraction=request.early_stopping_fraction,
-        split_seed=request.folds.seed,
+        fold_options=request.folds,
         holdouts={name: rows_of(table, name) for name, table in data.holdouts.items()},
         refit_rows=None if data.ready is None else data.ready.refit_rows,
         row_numbers=None if data.ready is None else data.ready.row_numbers,
     )
-
-
-def fold_problem(job: Job, problem: Problem, data: JobData) -> FoldedProblem:
-    """Split the rows, and refuse before any fit what cannot be scored.
-
-    Raises
-    ------
-    UserError
-        The split is impossible, or a metric is undefined on a fold's held-out rows.
-    """
-    table = data.train
-    if data.ready is not None:
-        assignment = Assignment.from_ready(data.ready.splits, table.n_rows)
-    else:
-        assignment = assign_folds(
-            job.request.folds,
-            table.n_rows,
-            target=problem.rows.target,
-            is_classification=bool(problem.coding.classes),
-            groups=None if table.group is None else table.group.codes,
-            time=table.time,
-            fold_values=None if table.fold is None else table.fold.codes,
-            class_names=problem.coding.classes,
-        )
-    for warning in assignment.warnings:
-        job.log(f"warning: {warning}")
-    folded = FoldedProblem(problem, assignment)
-    check_metrics(folded, pooled=is_pooled(job.request, assignment))
-    return folded
-
-
-def is_pooled(request: JobRequest, assignment: Assignment) -> bool:
-    """Say whether all held-out rows are scored together rather than fold by fold."""
-    if request.driver.aggregate is not None:
-        return request.driver.aggregate == "pooled"
-    return assignment.pools_rows
-
-
-def check_metrics(folded: FoldedProblem, *, pooled: bool) -> None:
-    """Refuse a metric that the held-out rows cannot have."""
-    splits = folded.assignment.splits
-    parts = (
-        {"the held-out rows": np.unique(np.concatenate([split.test for split in splits]))}
-        if pooled
-        else {f"fold {split.fold + 1} of repeat {split.repeat + 1}": split.test for split in splits}
-    )
-    for metric in folded.problem.spec.metrics:
-        for name, rows in parts.items():
-            reason = folded.problem.rows.undefined_reason(metric, rows)
-            if reason is not None:
-                msg = (
-                    f"eval_metric {metric.name!r} is undefined in {name} ({len(rows)} rows): "
-                    f"{reason}; use fewer folds, cv_strategy=stratified, cv_aggregate=pooled "
-                    "or another eval_metric"
-                )
-                raise UserError(msg)
 
 
 def _model_spec(request: JobRequest, coding: TargetCoding, n_threads: int) -> ModelSpec:

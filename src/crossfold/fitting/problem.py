@@ -13,6 +13,7 @@ from crossfold.algorithms.adapter import Examples, ModelSpec
 from crossfold.data.table import Table
 from crossfold.fitting.target import TargetCoding
 from crossfold.folds.assignment import Assignment
+from crossfold.folds.options import FoldOptions
 from crossfold.metrics.metric import Metric
 from crossfold.metrics.prediction import Prediction
 
@@ -79,7 +80,8 @@ class Problem:
     spec : ModelSpec
     early_stopping_fraction : float
         Part of a fold's training rows that early stopping watches, above 0 and at most 0.5.
-    split_seed : int
+    fold_options : FoldOptions
+        Its seed and gap also cut the rows that early stopping watches.
     holdouts : mapping of channel name to Rows
         ``validation`` and ``test`` where they are scored by the final model only.
     refit_rows : ndarray of int64, optional
@@ -92,7 +94,7 @@ class Problem:
     coding: TargetCoding
     spec: ModelSpec
     early_stopping_fraction: float = 0.1
-    split_seed: int = 0
+    fold_options: FoldOptions = field(default_factory=FoldOptions)
     holdouts: Mapping[str, Rows] = field(default_factory=dict)
     refit_rows: NDArray[np.int64] | None = None
     row_numbers: NDArray[np.int64] | None = None
