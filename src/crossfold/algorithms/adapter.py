@@ -86,6 +86,13 @@ class Model(Protocol):
     def n_rounds(self) -> int | None:
         """Rounds that predictions use (the best ones after early stopping); None if not boosted."""
 
+    @property
+    def train_prediction(self) -> Prediction | None:
+        """Predictions of the rows fitted on, in their order, where the fit left them at no cost.
+
+        Equal to what `predict` gives; None where only `predict` can tell.
+        """
+
     def predict(self, features: NDArray[Any]) -> Prediction:
         """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
 

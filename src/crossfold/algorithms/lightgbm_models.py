@@ -78,6 +78,7 @@ class LightgbmModel:
     n_threads: int
     best: int | None = None
     warnings: tuple[str, ...] = ()
+    train_prediction: Prediction | None = None
 
     @property
     def n_rounds(self) -> int:
@@ -225,8 +226,11 @@ class _Fitting:
             self._model.booster = lightgbm.Booster(
                 params={"verbosity": -1}, model_str=self._best_text
             )
-        else:
+        elif self._best is not None:
             self._model.best = self._best
+        else:
+            # The scores of the last round are kept: no tree is walked again.
+            self._model.train_prediction = self._output_of("train")
         self._booster.free_dataset()
 
     def _update(self, n_done: int) -> bool:
@@ -245,27 +249,27 @@ class _Fitting:
         return {name: self._scores_of(name, rows) for name, rows in self._watched.items()}
 
     def _scores_of(self, name: str, rows: Examples) -> dict[str, float]:
-        evaluate = self._booster.eval_train if name == "train" else self._booster.eval_valid
+        # Train rows are fitted on with class weights, but scored without them.
+        is_native = name != "train" or self._spec.class_weight is None
+        known: dict[str, float] = {}
+        if is_native:
+            evaluate = self._booster.eval_train if name == "train" else self._booster.eval_valid
+            native = {item[1]: float(item[2]) for item in evaluate()}
+            wanted = [m.name for m in self._spec.metrics if m.name in _NATIVE_METRICS]
+            known = {metric: native[_NATIVE_METRICS[metric]] for metric in wanted}
+        return score_round(self._spec.metrics, known, rows, lambda: self._output_of(name))
+
+    def _output_of(self, name: str) -> Prediction:
+        """Return the predictions that the booster keeps for a data set, by its public door."""
         outputs: list[NDArray[np.float64]] = []
 
         def keep_output(output: NDArray[np.float64], _: Any) -> list[Any]:
             outputs.append(output)
             return []
 
-        # Train rows are fitted on with class weights, but scored without them.
-        is_native = name != "train" or self._spec.class_weight is None
-        wanted = [m.name for m in self._spec.metrics]
-        if is_native and all(metric in _NATIVE_METRICS for metric in wanted):
-            native = {item[1]: float(item[2]) for item in evaluate()}
-        else:
-            native = {item[1]: float(item[2]) for item in evaluate(feval=keep_output)}
-        known = {m: native[_NATIVE_METRICS[m]] for m in wanted if m in _NATIVE_METRICS}
-        return score_round(
-            self._spec.metrics,
-            known if is_native else {},
-            rows,
-            lambda: _as_prediction(self._spec.task, outputs[0]),
-        )
+        evaluate = self._booster.eval_train if name == "train" else self._booster.eval_valid
+        evaluate(feval=keep_output)
+        return _as_prediction(self._spec.task, outputs[0])
 
 
 def _data_set(

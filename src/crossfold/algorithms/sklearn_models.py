@@ -50,6 +50,7 @@ class SklearnModel:
     n_classes: int
     n_threads: int
     warnings: tuple[str, ...] = ()
+    train_prediction: Prediction | None = None
 
     @property
     def n_rounds(self) -> None:

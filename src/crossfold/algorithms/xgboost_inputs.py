@@ -23,8 +23,9 @@ from crossfold.metrics.prediction import Task
 MAX_PLAIN_BYTES = 64 * 1024 * 1024
 """Largest matrix that is not quantized while it is built.
 
-A plain matrix takes twice the memory of its rows, but it is ready sooner, by a quarter for 160,000
-rows and by 0.06 s for 100; larger ones are quantized to save that memory.
+A plain matrix takes twice the memory of its rows, but the first round is done sooner: after 0.29 s
+in place of 0.37 s for 160,000 rows of 30 features, after 1 ms in place of 2 to 50 ms for 500
+(XGBoost 3.2, two threads).  Larger ones are quantized to save that memory.
 """
 
 _OBJECTIVES: Mapping[Task, str] = {

@@ -70,6 +70,7 @@ class XgboostModel:
     encoder: CategoryEncoder
     columns: tuple[Column, ...]
     warnings: tuple[str, ...] = ()
+    train_prediction: Prediction | None = None
 
     @property
     def n_rounds(self) -> int:
@@ -232,6 +233,9 @@ class _Fitting:
             booster = self._best
         elif n_rounds < booster.num_boosted_rounds():
             booster = booster[:n_rounds]
+        else:
+            # The margins of the last round are cached: no tree is walked again.
+            self._model.train_prediction = self._predict(self._matrices["train"])
         # Frees the prediction caches, and with them the matrices.
         self._model.booster = booster.reset()
 

@@ -58,7 +58,9 @@ def fit_fold(
     fitted = time.perf_counter()
     metrics, rows = problem.spec.metrics, problem.rows
     prediction = model.predict(rows.table.features[held_out])
-    train_prediction = model.predict(rows.table.features[fit_rows])
+    train_prediction = None if rows.by_query else model.train_prediction
+    if train_prediction is None:
+        train_prediction = model.predict(rows.table.features[fit_rows])
     result = FoldResult(
         index=index,
         fold=split.fold,

@@ -8,6 +8,7 @@ from typing import Literal
 from crossfold.algorithms.adapter import ModelSpec
 from crossfold.algorithms.parameters.family import check_params
 from crossfold.algorithms.registry import has_native_probabilities, kind_of
+from crossfold.algorithms.scale_hint import scale_hint
 from crossfold.data.table import Table
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
@@ -44,10 +45,14 @@ def make_problem(job: Job, data: JobData) -> Problem:
         target, is_ranking = coding.encode(table, channel), coding.task == "ranking"
         return Rows(table, target, n_classes=len(coding.classes), by_query=is_ranking)
 
+    spec = _model_spec(request, coding, job.n_threads)
+    hint = scale_hint(spec, data.train.columns, data.train.features)
+    if hint is not None:
+        job.log(f"hint: {hint}")
     return Problem(
         rows_of(data.train, "train"),
         coding,
-        _model_spec(request, coding, job.n_threads),
+        spec,
         early_stopping_fraction=request.early_stopping_fraction,
         fold_options=request.folds,
         holdouts={name: rows_of(table, name) for name, table in data.holdouts.items()},

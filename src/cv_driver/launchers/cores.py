@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Below this many cells a thread costs more to wake than it saves.
-_CELLS_PER_THREAD = 20_000
+# A fit of fewer cells is over before a second thread has helped.
+_SMALL_CELLS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def share_cores(
         The user's limit.
     """
     at_once = min(n_cores, n_folds, max_parallel or n_folds)
-    if n_cells < _CELLS_PER_THREAD:
+    if n_cells < _SMALL_CELLS and max_parallel is None:
         return Cores(1, 1)
     if is_threaded and max_parallel is None:
         return Cores(1, n_cores)
