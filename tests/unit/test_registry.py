@@ -8,6 +8,7 @@ import pytest
 
 from crossfold.algorithms.registry import (
     algorithm_named,
+    feature_dtype,
     has_native_probabilities,
     is_boosted,
     kind_of,
@@ -120,3 +121,8 @@ def test_registry_imports_no_library_of_its_own() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm", "svm", "sklearn.svm.SVC"])
+def test_the_dtype_known_without_an_import_is_the_familys(name: str) -> None:
+    assert feature_dtype(name) is algorithm_named(name).dtype

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
+import numpy as np
+
 from crossfold.algorithms.adapter import Algorithm
 from crossfold.algorithms.sklearn_names import ESTIMATORS, is_import_path
 from crossfold.errors import UserError
@@ -39,6 +41,24 @@ def algorithm_named(name: str) -> Algorithm:
     from crossfold.algorithms.sklearn_models import SklearnAlgorithm
 
     return SklearnAlgorithm()
+
+
+def feature_dtype(name: str) -> type[np.float32 | np.float64]:
+    """Return the element type that an algorithm wants its features in, importing nothing.
+
+    It is the `Algorithm.dtype` of `algorithm_named`.
+    """
+    return np.float32 if name == "xgboost" else np.float64
+
+
+def import_library(name: str) -> None:
+    """Import what an algorithm stands on, and thereby scikit-learn's splitters."""
+    algorithm_named(name)
+    if name not in BOOSTED:
+        from crossfold.algorithms.sklearn_estimators import class_at
+
+        paths = ESTIMATORS.get(name)
+        class_at(name if paths is None else paths.classifier or paths.regressor or name)
 
 
 def algorithm_names() -> tuple[str, ...]:

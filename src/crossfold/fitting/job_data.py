@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossfold.algorithms.registry import algorithm_named
+from crossfold.algorithms.registry import feature_dtype, import_library
 from crossfold.contract.channels import Channel, training_channel
 from crossfold.data.options import ChannelFiles
 from crossfold.data.table import Table
@@ -47,6 +49,9 @@ def read_job_data(job: Job, *, folded: bool) -> JobData:
     UserError
         Anything about channels and files; the message says where.
     """
+    # Importing a library takes longer than reading most files; each waits on different things.
+    imports = threading.Thread(target=_import_early, args=(job.request.algorithm,), daemon=True)
+    imports.start()
     files = _channel_files(job.channels)
     data = _ready(job, files) if folded else None
     if data is None:
@@ -57,6 +62,12 @@ def read_job_data(job: Job, *, folded: bool) -> JobData:
         if column.kind == "category":
             job.log(f"column {column.name!r} is categorical: {len(column.categories)} categories")
     return data
+
+
+def _import_early(algorithm: str) -> None:
+    """Import on a thread; whoever needs the library next waits for it, or raises what it raised."""
+    with contextlib.suppress(Exception):
+        import_library(algorithm)
 
 
 def _channel_files(channels: Mapping[str, Channel]) -> list[ChannelFiles]:
@@ -78,7 +89,7 @@ def _ready(job: Job, files: list[ChannelFiles]) -> JobData | None:
         layout,
         files,
         job.request.data,
-        dtype=algorithm_named(job.request.algorithm).dtype,
+        dtype=feature_dtype(job.request.algorithm),
         absent=_absent(job.request),
         n_folds=job.request.folds.n_folds,
         fewer_allowed=job.request.published_form in ("k", "train_src"),
@@ -102,7 +113,7 @@ def _tables(job: Job, files: list[ChannelFiles], *, pools: bool) -> JobData:
     tables = read(
         sets,
         job.request.data,
-        dtype=algorithm_named(job.request.algorithm).dtype,
+        dtype=feature_dtype(job.request.algorithm),
         absent=_absent(job.request),
     )
     return JobData(tables.pop("train"), tables)
