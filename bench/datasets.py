@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,11 @@ def write_datasets(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _once(iris_path(folder), _write_iris)
     for n_rows in (SMALLER_ROWS, CSV_ROWS):
-        _once(csv_path(folder, n_rows), lambda path, n=n_rows: _write_csv(path, n))
+        _once(csv_path(folder, n_rows), partial(_write_csv, n_rows=n_rows))
     for precision in PRECISIONS:
         for n_rows in SCALING_ROWS:
-            _once(
-                parquet_path(folder, n_rows, precision),
-                lambda path, n=n_rows, p=precision: _write_parquet(path, n, p),
-            )
+            write = partial(_write_parquet, n_rows=n_rows, precision=precision)
+            _once(parquet_path(folder, n_rows, precision), write)
 
 
 def _once(path: Path, write: Callable[[Path], None]) -> None:
@@ -96,7 +95,10 @@ def _table(n_rows: int, precision: str) -> Any:
     slopes = np.linspace(2.0, 0.2, 8, dtype=np.float32)
     target = features[:, :8] @ slopes + np.sin(3 * features[:, 8]) * features[:, 9]
     target += rng.standard_normal(n_rows, dtype=np.float32)
-    columns = {"label": target, **{f"f{i}": features[:, i] for i in range(N_FEATURES)}}
+    columns: dict[str, Any] = {
+        "label": target,
+        **{f"f{i}": features[:, i] for i in range(N_FEATURES)},
+    }
     return pa.table({name: values.astype(precision) for name, values in columns.items()})
 
 

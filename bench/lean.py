@@ -37,4 +37,7 @@ def _import(*modules: str) -> None:
 
 if __name__ == "__main__":
     sys.meta_path[:] = [ImageFinder if each is PathFinder else each for each in sys.meta_path]
-    {"run": _run, "import": _import}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "run":
+        _run(sys.argv[2])
+    else:
+        _import(*sys.argv[2:])

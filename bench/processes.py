@@ -1,4 +1,4 @@
-"""Start commands, and measure them from outside: wall time and peak memory.
+"""Start commands, and measure them from outside: wall time and peak memory (Linux).
 
 A process's peak, as the kernel counts it, starts with what its parent held when it was started.
 So nothing that `run.py` imports before it measures may import NumPy: data, plots and everything
@@ -20,6 +20,7 @@ from typing import Any
 _BENCH = Path(__file__).resolve().parent
 _LEAN = _BENCH / "lean.py"
 _SHOWN_LINES = 15
+_BUSY_SHARE = 0.1
 # These change what the tool does or how many threads a library takes.
 _LEFT_OUT = ("SAGEMAKER", "CV_", "ALGORITHM_CHOICE", "OMP_", "SM_")
 
@@ -62,6 +63,8 @@ class Run:
         From the start of the process to its end.
     cpu_s : float
         User and system time of the process and its descendants.
+    others_cpu_s : float
+        Time that the machine's cores spent on anything else meanwhile.
     peak_bytes : int
         Greatest resident size of any one process among it and its descendants.
     collected : dict
@@ -70,6 +73,7 @@ class Run:
 
     wall_s: float
     cpu_s: float
+    others_cpu_s: float
     peak_bytes: int
     collected: dict[str, Any]
 
@@ -99,6 +103,7 @@ def run(command: Command) -> Run:
     """
     command.prepare()
     environ = {k: v for k, v in os.environ.items() if not k.startswith(_LEFT_OUT)}
+    busy_before_s = _busy_s()
     started = time.perf_counter()
     with subprocess.Popen(
         command.argv,
@@ -114,7 +119,9 @@ def run(command: Command) -> Run:
     if process.returncode != 0:
         end = "\n".join(output.splitlines()[-_SHOWN_LINES:])
         raise SystemExit(f"{command.name} ended with {process.returncode}:\n{end}")
-    return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, command.collect())
+    cpu_s = usage.ru_utime + usage.ru_stime
+    others_cpu_s = max(0.0, _busy_s() - busy_before_s - cpu_s)
+    return Run(wall_s, cpu_s, others_cpu_s, usage.ru_maxrss * 1024, command.collect())
 
 
 def interleave(
@@ -132,6 +139,15 @@ def interleave(
     return runs
 
 
+def weather(runs: Iterable[Run]) -> str:
+    """Say how much of the machine others took during the runs, for the notes of a table."""
+    runs = list(runs)
+    others_cpu_s, wall_s = sum(r.others_cpu_s for r in runs), sum(r.wall_s for r in runs)
+    share = others_cpu_s / (wall_s * (os.cpu_count() or 1))
+    warning = "; measure again when they are idle" if share > _BUSY_SHARE else ""
+    return f"other processes took {100 * share:.0f} % of the cores meanwhile{warning}"
+
+
 def median_wall_s(runs: Iterable[Run]) -> float:
     """Return the median of the wall times."""
     return statistics.median(each.wall_s for each in runs)
@@ -142,3 +158,10 @@ def median_ratio(ours: Sequence[Run], theirs: Sequence[Run]) -> float:
     return statistics.median(
         own.wall_s / other.wall_s for own, other in zip(ours, theirs, strict=True)
     )
+
+
+def _busy_s() -> float:
+    """Return the seconds that all cores have been busy for since the machine started."""
+    words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    user, nice, system, _idle, _iowait, irq, softirq, _steal = map(int, words)
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")

@@ -62,7 +62,7 @@ def _show(section: Section, title: str, measured: Mapping[int, Sequence[Run]]) -
     works = {size: _median_work_s(runs) for size, runs in measured.items()}
     exponents = {"process": _exponent(walls), "job": _exponent(works)}
     header = ("", "runs", "process", "job", "peak")
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (
             f"{size:,}",
             len(runs),
@@ -82,7 +82,8 @@ def _show(section: Section, title: str, measured: Mapping[int, Sequence[Run]]) -
 
 
 def _median_work_s(runs: Sequence[Run]) -> float:
-    return statistics.median(sum(each.collected["seconds"].values()) for each in runs)
+    works = [float(sum(each.collected["seconds"].values())) for each in runs]
+    return statistics.median(works)
 
 
 def _exponent(costs: Mapping[int, float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from processes import Command, Run, bare_imports, interleave, median_ratio, median_wall_s
+from processes import Command, Run, bare_imports, interleave, median_ratio, median_wall_s, weather
 from report import Claim, Section, Table, seconds, times
 from workplace import Workplace
 
@@ -23,9 +23,11 @@ _PAIRS, _QUICK_PAIRS = 15, 7
 def measure_small_job(workplace: Workplace) -> Section:
     """Measure the three libraries, without and with a final model."""
     section = Section("small_job")
-    rows = []
+    rows: list[tuple[object, ...]] = []
+    every: list[Run] = []
     for algorithm, modules in _IMPORTS.items():
         runs = _run(workplace, algorithm, modules)
+        every += [run for each in runs.values() for run in each]
         for final_model in _FINAL_MODELS:
             ratio = median_ratio(runs[final_model], runs[BARE])
             title = f"{algorithm}, cv_final_model={final_model}"
@@ -37,7 +39,9 @@ def measure_small_job(workplace: Workplace) -> Section:
             name: [run.wall_s for run in each] for name, each in runs.items()
         }
     header = ("5 folds of 150 rows", "pairs", "whole process", BARE, "ratio")
-    section.show(Table("Small job: whole process beside a bare interpreter", header, rows))
+    section.show(
+        Table("Small job: whole process beside a bare interpreter", header, rows, (weather(every),))
+    )
     return section
 
 

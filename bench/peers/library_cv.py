@@ -30,7 +30,7 @@ def main(data: str, results: str, library: str, rounds: str) -> None:
 def _xgboost_cv(features: Any, label: Any, folds: list[Any], rounds: int) -> dict[str, Any]:
     import xgboost
 
-    curves = xgboost.cv(
+    curves: Any = xgboost.cv(
         {"objective": "reg:squarederror"},
         xgboost.DMatrix(features, label),
         rounds,
@@ -44,7 +44,7 @@ def _xgboost_cv(features: Any, label: Any, folds: list[Any], rounds: int) -> dic
 def _lightgbm_cv(features: Any, label: Any, folds: list[Any], rounds: int) -> dict[str, Any]:
     import lightgbm
 
-    curves = lightgbm.cv(
+    curves: Any = lightgbm.cv(
         {"objective": "regression", "metric": "rmse", "verbosity": -1},
         lightgbm.Dataset(features, label),
         rounds,

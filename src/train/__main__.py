@@ -12,7 +12,7 @@ from train.supervisor import supervise
 def main() -> int:
     """Run the job that lies under ``/opt/ml``; return the exit code, 0 or 1."""
     arguments = _arguments()
-    # Read by the OpenMP run-time when a library loads it.  By default a waiting thread spins so long
+    # Read by OpenMP when a library loads it.  By default a waiting thread spins for so long
     # that XGBoost took up to thirty times as long where others wanted the cores; a short spin keeps
     # the speed on free cores, where sleeping at once made LightGBM take twice as long.
     if "OMP_WAIT_POLICY" not in os.environ:

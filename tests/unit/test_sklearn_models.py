@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -450,3 +452,18 @@ def _rewrite(path: Path, change: Any) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
+
+
+def test_writing_leaves_the_whole_of_skops_to_others(tmp_path: Path) -> None:
+    """The writer skips what only readers need; nobody else must notice."""
+    code = (
+        "import sys; from pathlib import Path; from sklearn.linear_model import Ridge\n"
+        "from crossfold.algorithms.skops_files import read_skops, write_skops\n"
+        "import numpy as np; model = Ridge().fit(np.eye(3), [1, 2, 3]); path = Path(sys.argv[1])\n"
+        "write_skops(path, model); assert 'skops.io' not in sys.modules\n"
+        "assert read_skops(path).coef_.tolist() == model.coef_.tolist()\n"
+        "import skops.io; assert skops.io.get_untrusted_types(file=path) == []\n"
+        "a = skops.io.loads(skops.io.dumps(model)); write_skops(path, model); read_skops(path)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.skops")], check=True)
