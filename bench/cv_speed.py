@@ -10,8 +10,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from datasets import CSV_ROWS, SMALLER_ROWS
+from datasets import CSV_ROWS, N_FEATURES, SMALLER_ROWS
 from processes import (
     Command,
     Run,
@@ -54,11 +55,12 @@ def measure_cv_speed(workplace: Workplace) -> Section:
 
 
 def _measure_library(workplace: Workplace, library: str, section: Section) -> None:
-    data = workplace.csv(SMALLER_ROWS if workplace.quick else CSV_ROWS)
+    n_rows = SMALLER_ROWS if workplace.quick else CSV_ROWS
+    data = workplace.csv(n_rows)
     settings = {"cv_folds": N_FOLDS, "cv_final_model": "none", "num_round": N_ROUNDS}
     ours = workplace.cv_job(f"speed {library}", data, library, settings).command()
     commands = {OURS: replace(ours, name=OURS)}
-    peers = {peer.name: peer for peer in _peers(workplace, library)}
+    peers = {peer.name: peer for peer in _peers(workplace, library, data)}
     commands |= {name: Command(name, peer.argv) for name, peer in peers.items()}
     commands[BARE] = Command(BARE, bare_imports("numpy", library))
     runs = interleave(commands.values(), 1)
@@ -66,13 +68,13 @@ def _measure_library(workplace: Workplace, library: str, section: Section) -> No
     repeats = 1 if workplace.quick else 2
     runs |= interleave([commands[name] for name in again], repeats, known=runs)
     imports_s = median_wall_s(runs.pop(BARE))
+    section.figures[library] = {"n_rows": n_rows}
     _show_peers(section, library, peers, runs)
     _show_phases(section, library, runs[OURS], imports_s)
 
 
-def _peers(workplace: Workplace, library: str) -> list[Peer]:
-    n_rows = SMALLER_ROWS if workplace.quick else CSV_ROWS
-    task = (workplace.csv(n_rows), workplace.scratch(f"{library}.json"), library, N_ROUNDS)
+def _peers(workplace: Workplace, library: str, data: Path) -> list[Peer]:
+    task = (data, workplace.scratch(f"{library}.json"), library, N_ROUNDS)
     peers = [
         Peer(
             f"cross_validate, {jobs}{', train scores' if scores == 'yes' else ''}",
@@ -101,27 +103,23 @@ def _fastest(peers: Collection[Peer], runs: Mapping[str, Sequence[Run]]) -> list
 def _show_peers(
     section: Section, library: str, peers: Mapping[str, Peer], runs: Mapping[str, list[Run]]
 ) -> None:
-    ours = runs[OURS]
+    ours, n_rows = runs[OURS], section.figures[library]["n_rows"]
     ratios = {name: median_ratio(ours[: len(runs[name])], runs[name]) for name in runs}
     rows = [
         (name, len(each), seconds(median_wall_s(each)), times(ratios[name]), _remark(peers, name))
         for name, each in runs.items()
     ]
-    section.show(
-        Table(
-            f"{library}: {N_FOLDS} folds, {N_ROUNDS} rounds, process start to results written",
-            ("", "runs", "median", "ours / it", ""),
-            rows,
-            (weather(run for each in runs.values() for run in each),),
-        )
-    )
+    title = f"{library}: {N_FOLDS} folds, {N_ROUNDS} rounds, {n_rows:,} x {N_FEATURES} from CSV"
+    header = ("whole process", "runs", "median", "ours / it", "")
+    notes = (weather(run for each in runs.values() for run in each),)
+    section.show(Table(title, header, rows, notes))
     for kind, text in (("is_equal", "doing the same"), ("is_honest", "even without train scores")):
         rivals = [peer.name for peer in peers.values() if getattr(peer, kind)]
         best = min(rivals, key=lambda name: median_wall_s(runs[name]))
         figure = f"{times(ratios[best])} ({best})"
-        claim = f"{library} at most 1.0x the fastest peer {text}"
+        claim = f"{library}, {n_rows:,} rows: at most 1.0x the fastest peer {text}"
         section.claims.append(Claim(claim, figure, holds=ratios[best] <= 1.0))
-    section.figures[library] = {
+    section.figures[library] |= {
         name: {"wall_s": [run.wall_s for run in each], "ours_by_it": ratios[name]}
         for name, each in runs.items()
     }
@@ -137,6 +135,7 @@ def _remark(peers: Mapping[str, Peer], name: str) -> str:
 
 def _show_phases(section: Section, library: str, runs: Sequence[Run], imports_s: float) -> None:
     """Say where our time goes; the medians of each phase over the runs."""
+    n_rows = section.figures[library]["n_rows"]
     phases = [wall_by_phase(run) for run in runs]
     medians = {name: statistics.median(each[name] for each in phases) for name in phases[0]}
     wall_s = sum(medians.values())
@@ -149,9 +148,9 @@ def _show_phases(section: Section, library: str, runs: Sequence[Run], imports_s:
     )
     title = f"{library}: where our time goes"
     section.show(Table(title, ("phase", "wall", "share"), rows, (note,)))
-    claim = f"{library} spends under 10 % outside fitting"
+    claim = f"{library}, {n_rows:,} rows: under 10 % outside fitting"
     section.claims.append(Claim(claim, percent(outside), holds=outside < OUTSIDE_BOUND))
-    claim = f"{library} spends under 10 % outside fitting and the bare imports"
+    claim = f"{library}, {n_rows:,} rows: under 10 % outside fitting and the bare imports"
     section.claims.append(Claim(claim, percent(own), holds=own < OUTSIDE_BOUND))
     section.figures[library][OURS] |= {
         "phases_s": medians,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 from crossfold.contract.failure import describe_failure
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
+from tests.opt_ml import Ended
 from train.job import run_job
 
 Files = Mapping[str, str | bytes]
+_FORM = re.compile(r"(UserError|AlgorithmError|PlatformError): [^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,19 @@ def run_here(opt_ml: OptMl, *, force_driver: bool = False, **environ: str) -> He
     except BaseException as raised:  # noqa: BLE001 - the worker keeps all of them too
         error = raised
     return Here(opt_ml, stream.getvalue(), error)
+
+
+def refused(job: Here | Ended) -> str:
+    """Check what holds for every failed job; return the failure line."""
+    line = job.failure.removesuffix("\n")
+    assert _FORM.fullmatch(line), line or job.log
+    assert not re.match(r"AlgorithmError: \w+(Error|Exception|Warning)\b", line), line
+    assert len(line) <= 1024
+    assert "Traceback" not in line
+    assert not (job.opt_ml.model / "manifest.json").exists()
+    return line
+
+
+def failure_of(root: Path, own: Mapping[str, object], channels: Mapping[str, Files]) -> str:
+    """Run a job that must fail; return the failure line."""
+    return refused(run_here(write_job(root, own, channels)))

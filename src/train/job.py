@@ -12,6 +12,7 @@ from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
+from crossfold.fitting.model_files import clear_model
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
 
@@ -34,6 +35,9 @@ def run_job(
     CrossfoldError
         Says who can mend what.
     """
+    # Of an earlier start of this job: neither may pass for what this one leaves.
+    opt_ml.failure.unlink(missing_ok=True)
+    clear_model(opt_ml.model)
     channels = read_channels_config(opt_ml)
     hyperparameters = read_hyperparameters(opt_ml.hyperparameters)
     if _JOBINFO in channels:

@@ -15,7 +15,7 @@ from crossfold.fitting.final_fit import FinalFit, fit_final, score_holdouts
 from crossfold.fitting.fold_fit import watched_rows
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
-from crossfold.fitting.model_files import ModelKeeper, clear_model, save_model
+from crossfold.fitting.model_files import ModelKeeper, save_model
 from crossfold.fitting.preparation import make_problem
 from crossfold.fitting.problem import Problem
 from crossfold.results.evaluation_file import write_evaluation
@@ -33,7 +33,6 @@ def train_single(job: Job, stop: StopRequest) -> None:
     CrossfoldError
         The request, the data or the library is at fault.
     """
-    clear_model(job.opt_ml.model)
     data = read_job_data(job, folded=False)
     problem = make_problem(job, data)
     final = _fit(job, problem, stop)

@@ -94,6 +94,8 @@ def _has_model(opt_ml: OptMl) -> bool:
 
 
 def _report(opt_ml: OptMl, error: BaseException) -> int:
+    # What slow rounds left before the failure is no model of a job that failed.
+    (opt_ml.model / "manifest.json").unlink(missing_ok=True)
     line = describe_failure(error)
     if not isinstance(error, (UserError, Stopped)):
         traceback.print_exception(error, file=sys.stdout)

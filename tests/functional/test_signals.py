@@ -61,6 +61,44 @@ def test_a_stopped_estimator_without_rounds_leaves_a_failure_and_no_model(tmp_pa
     assert not (opt_ml.model / "manifest.json").exists()
 
 
+@pytest.mark.parametrize("mode", [{}, {"cv_folds": "3"}])
+def test_a_stop_while_the_data_is_read_leaves_a_failure_and_no_model(
+    tmp_path: Path, mode: dict[str, str]
+) -> None:
+    opt_ml = build_opt_ml(tmp_path, LONG | mode, {"train": {"a.csv": _rows(100_000)}})
+    process = start(opt_ml)
+    time.sleep(0.3)
+
+    process.send_signal(signal.SIGTERM)
+    log, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1, log
+    assert opt_ml.failure.read_text().startswith(STOPPED)
+    assert not (opt_ml.model / "manifest.json").exists()
+
+
+def test_a_stop_during_the_refit_of_an_estimator_without_rounds_keeps_the_results(
+    tmp_path: Path,
+) -> None:
+    own = {"algorithm": "svm", "kernel": "rbf", "C": "1000", "task": "regression"}
+    own |= {"cv_strategy": "shuffle_split", "cv_folds": "2", "cv_test_fraction": "0.97"}
+    opt_ml = build_opt_ml(tmp_path, own, {"train": {"a.csv": _rows(20_000)}})
+
+    def ready(line: str) -> bool:
+        is_ready = line.lstrip().startswith("±")
+        time.sleep(0.5 * is_ready)
+        return is_ready
+
+    ended, seconds = stop_when(opt_ml, start(opt_ml), ready, signal.SIGTERM)
+
+    assert ended.code == 1
+    assert seconds < GRACE_S
+    assert ended.failure.startswith(STOPPED)
+    assert not (opt_ml.model / "manifest.json").exists()
+    assert ended.cv_results["final_model"]["kind"] == "none"
+    assert len(ended.oof()) > 0
+
+
 @pytest.mark.parametrize("launcher", ["inline", "process"])
 def test_a_stop_during_the_folds_ends_them_all(tmp_path: Path, launcher: str) -> None:
     own = LONG | {"cv_folds": "3", "cv_launcher": launcher}

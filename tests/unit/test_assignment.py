@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -90,3 +91,20 @@ def test_memory_does_not_hold_every_folds_rows() -> None:
 
     # 20 folds of an eighth of a byte a row; row numbers would take 12 MB.
     assert len(pickle.dumps(made)) < 20 * (80_000 // 8 + 1_000)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [FoldOptions(n_repeats=20), FoldOptions(strategy="shuffle_split", n_folds=100)],
+)
+def test_drawing_does_not_hold_every_folds_rows(options: FoldOptions) -> None:
+    folds_of(options, n_rows=10)  # Imports are not rows.
+    tracemalloc.start()
+    try:
+        folds_of(options, n_rows=50_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # Bits of 100 splits are 0.6 MB; the row numbers of all their held-out parts are 8 MB.
+    assert peak < 4_000_000

@@ -110,6 +110,7 @@ class _FailingModel:
 
     error: Exception
     n_rounds: int | None = 1
+    train_prediction: Prediction | None = None
 
     def predict(self, features: Any) -> Prediction:
         raise NotImplementedError

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ _LOPSIDED = np.repeat(np.arange(5), [40, 2, 2, 2, 2])
         (FoldOptions(n_folds=8), {"n_rows": 24, "time": _TIMES}, 7),
         (FoldOptions(n_folds=7, gap=1), {"n_rows": 24, "time": _TIMES}, 6),
         (FoldOptions(n_folds=20, gap=3), {"n_rows": 24, "time": _TIMES}, 4),
+        # Three blocks of two times leave none before the gap, four blocks of one time do.
+        (FoldOptions(n_folds=3, gap=3), {"n_rows": 24, "time": _TIMES}, 4),
         (FoldOptions(n_folds=60, n_repeats=20), {"n_rows": 100}, 50),
         (FoldOptions(n_folds=60, n_repeats=200), {"n_rows": 4}, 4),
         (FoldOptions(strategy="shuffle_split", n_folds=1001), {"n_rows": 10}, 1000),
@@ -38,8 +41,9 @@ def test_impossible_number_of_folds_names_the_largest_that_works(
         folds_of(options, **roles)
 
     assert str(caught.value).endswith(f"the largest cv_folds that works is {largest}")
-    changed = FoldOptions(**{**_fields(options), "n_folds": largest})
-    assert folds_of(changed, **roles).n_folds == largest
+    assert folds_of(replace(options, n_folds=largest), **roles).n_folds == largest
+    with pytest.raises(UserError):
+        folds_of(replace(options, n_folds=largest + 1), **roles)
 
 
 def test_largest_number_for_stratified_groups_was_tried() -> None:
@@ -52,7 +56,10 @@ def test_largest_number_for_stratified_groups_was_tried() -> None:
 
     found = re.search(r"works is (\d+)$", str(caught.value))
     assert found is not None
-    assert folds_of(FoldOptions(n_folds=int(found[1])), target=target, groups=groups).splits
+    largest = int(found[1])
+    assert folds_of(FoldOptions(n_folds=largest), target=target, groups=groups).splits
+    with pytest.raises(UserError):
+        folds_of(FoldOptions(n_folds=largest + 1), target=target, groups=groups)
 
 
 def test_folds_left_empty_by_stratified_groups_are_refused() -> None:
@@ -94,6 +101,7 @@ def test_default_number_is_said_to_be_the_default() -> None:
         (FoldOptions(strategy="leave_one_out"), {"n_rows": 1001}, "1001 fits"),
         (FoldOptions(strategy="leave_p_out", p=3), {}, "176851 fits"),
         (FoldOptions(strategy="leave_p_out", p=103), {}, "at most 102"),
+        (FoldOptions(strategy="leave_p_out", p=50_000), {"n_rows": 100_000}, "would need at least"),
         (FoldOptions(n_folds=3), {"n_rows": 4, "fold_values": np.array([0, 1, 0, 1])}, "2 folds"),
         (FoldOptions(), {"n_rows": 3, "fold_values": np.array([0, 0, 0])}, "one value only"),
         (FoldOptions(), {"n_rows": 3, "fold_values": np.array([0, -1, 1])}, "row 1"),
@@ -118,11 +126,19 @@ def test_impossible_request_says_why(
         folds_of(options, **roles)
 
 
-def test_repeats_that_groups_cannot_give_name_the_number_that_works() -> None:
-    groups = np.repeat(np.arange(3), [5, 3, 1])
+@pytest.mark.parametrize(("sizes", "largest"), [([5, 3, 1], 1), ([2, 2, 2, 2], 3)])
+def test_repeats_that_groups_cannot_give_name_the_number_that_works(
+    sizes: list[int], largest: int
+) -> None:
+    """Four groups of one size make three pairs of pairs."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    roles: dict[str, Any] = {"n_rows": len(groups), "groups": groups}
+    options = FoldOptions(n_folds=3 if largest == 1 else 2, n_repeats=largest + 1)
 
-    with pytest.raises(UserError, match="the largest cv_repeats that works is 1$"):
-        folds_of(FoldOptions(n_folds=3, n_repeats=2), n_rows=9, groups=groups)
+    with pytest.raises(UserError, match=f"the largest cv_repeats that works is {largest}$"):
+        folds_of(options, **roles)
+
+    assert folds_of(replace(options, n_repeats=largest), **roles).n_repeats == largest
 
 
 def test_class_rarer_than_the_folds_is_a_warning_with_its_count() -> None:
@@ -131,6 +147,13 @@ def test_class_rarer_than_the_folds_is_a_warning_with_its_count() -> None:
     assert made.warnings == (
         "class 'yes' has 4 row(s), fewer than the 5 folds: some folds hold none of it",
     )
+
+
+def test_many_rare_classes_are_not_all_named() -> None:
+    made = folds_of(FoldOptions(n_folds=5), target=np.array([*[0.0] * 9, *range(1, 41)]))
+
+    assert made.warnings[9].startswith("class '10' has 1 row(s)")
+    assert made.warnings[10] == "the same holds for 30 more class(es)"
 
 
 def test_class_that_a_fold_never_fits_is_a_warning() -> None:
@@ -163,9 +186,19 @@ def test_ready_folds_win_over_a_strategy_with_a_warning() -> None:
     assert made.warnings == ("cv_strategy 'kfold' gives way to the ready folds",)
 
 
+def test_ready_folds_that_tear_a_group_are_a_warning() -> None:
+    groups = np.array([0, 0, 1, 1, 2, 2])
+
+    torn = folds_of(
+        FoldOptions(), n_rows=6, groups=groups, fold_values=np.array([0, 1, 1, 1, 0, 1])
+    )
+    whole = folds_of(
+        FoldOptions(), n_rows=6, groups=groups, fold_values=np.array([0, 0, 1, 1, 0, 0])
+    )
+
+    assert "different folds for 2 group(s)" in torn.warnings[0]
+    assert whole.warnings == ()
+
+
 def test_well_formed_rows_give_no_warning() -> None:
     assert folds_of(FoldOptions(), target=unequal_classes()).warnings == ()
-
-
-def _fields(options: FoldOptions) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in FoldOptions.__slots__}

@@ -26,6 +26,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
+from crossfold.folds.assignment import Assignment
 from crossfold.folds.options import FoldOptions
 from tests.unit.fold_cases import (
     folds_of,
@@ -96,14 +97,20 @@ def test_repeats_of_groups_differ_and_stay_as_balanced_as_the_first() -> None:
 
     ours = folds_of(FoldOptions(n_folds=3, n_repeats=4, seed=1), n_rows=60, groups=groups)
 
-    partitions = {
-        tuple(sorted(tuple(s.test.tolist()) for s in ours.splits if s.repeat == repeat))
-        for repeat in range(4)
-    }
-    assert len(partitions) == 4
+    assert len(_partitions(ours)) == 4
     assert {split.n_test for split in ours.splits} == {20}
     for split in ours.splits:
         assert not set(groups[split.train]) & set(groups[split.test])
+
+
+def test_repeats_of_groups_pass_over_partitions_already_had() -> None:
+    """Six groups of one size make 15 partitions into three pairs; chance alone would repeat one."""
+    groups = np.repeat(np.arange(6), 2)
+
+    ours = folds_of(FoldOptions(n_folds=3, n_repeats=8), n_rows=12, groups=groups)
+
+    assert len(_partitions(ours)) == 8
+    assert pairs_of(ours)[:3] == sorted_pairs(GroupKFold(3).split(groups, groups=groups))
 
 
 def test_classes_with_groups_come_from_stratified_group_kfold() -> None:
@@ -207,13 +214,30 @@ def test_ready_folds_are_the_columns_values_in_order(values: Any) -> None:
     assert pairs_of(ours) == sorted_pairs(PredefinedSplit([2, 1, 2, 0, 1, 0]).split())
 
 
-def test_published_split_of_iris_is_kfold_with_seed_23() -> None:
+def test_long_keys_that_no_float_can_tell_apart_stay_apart() -> None:
+    keys = np.array(["9007199254740992", "9007199254740993", "9007199254740994"])
+
+    ours = folds_of(FoldOptions(n_folds=3), n_rows=3, groups=keys)
+
+    assert sorted(split.test.tolist() for split in ours.splits) == [[0], [1], [2]]
+
+
+def test_published_split_of_iris_as_ready_folds() -> None:
+    """The published sample draws KFold with seed 23 and writes a folder for each fold."""
+    published = list(KFold(n_splits=5, shuffle=True, random_state=23).split(np.zeros(150)))
+    fold_column = np.empty(150, dtype=int)
+    for fold, (_, test) in enumerate(published):
+        fold_column[test] = fold
     target = load_iris().target.astype(float)
 
-    ours = folds_of(FoldOptions(strategy="kfold", n_folds=5, seed=23), target=target)
+    as_folders = Assignment.from_ready(published, 150)
+    as_column = folds_of(FoldOptions(n_folds=5), target=target, fold_values=fold_column)
+    drawn = folds_of(FoldOptions(strategy="kfold", n_folds=5, seed=23), target=target)
 
-    expected = KFold(n_splits=5, shuffle=True, random_state=23).split(target)
-    assert pairs_of(ours) == sorted_pairs(expected)
+    assert pairs_of(as_folders) == sorted_pairs(published)
+    assert len({made.fingerprint() for made in (as_folders, as_column, drawn)}) == 1
+    assert as_column.strategy == "predefined"
+    assert drawn.splits[0].test.tolist() == published[0][1].tolist()
 
 
 @pytest.mark.parametrize("strategy", ["kfold", "stratified", "shuffle_split", "leave_one_out"])
@@ -224,33 +248,45 @@ def test_shown_splitter_can_be_typed_into_python(strategy: Any) -> None:
     assert pairs_of(ours) == sorted_pairs(splitter.split(_ROWS, _CLASSES))
 
 
-_PRINT_FINGERPRINTS = """
+_FINGERPRINTS = """
 from crossfold.folds.options import FoldOptions
 from tests.unit.fold_cases import folds_of, unequal_classes, unequal_groups
 y, g = unequal_classes(), unequal_groups()
-for options, roles in [
-    (FoldOptions(n_folds=4, seed=3, n_repeats=2), {}),
-    (FoldOptions(n_folds=4, seed=3), {"target": y}),
-    (FoldOptions(n_folds=3, seed=3), {"target": y, "groups": g}),
-    (FoldOptions(n_folds=3, seed=3, n_repeats=2), {"groups": g}),
-    (FoldOptions(strategy="shuffle_split", seed=3), {"target": y}),
-]:
-    print(folds_of(options, **roles).fingerprint())
+found = [
+    folds_of(options, **roles).fingerprint()
+    for options, roles in [
+        (FoldOptions(n_folds=4, seed=3, n_repeats=2), {}),
+        (FoldOptions(n_folds=4, seed=3), {"target": y}),
+        (FoldOptions(n_folds=3, seed=3), {"target": y, "groups": g}),
+        (FoldOptions(n_folds=3, seed=3, n_repeats=2), {"groups": g}),
+        (FoldOptions(strategy="shuffle_split", seed=3), {"target": y}),
+        (FoldOptions(n_folds=3, gap=1), {"time": g}),
+    ]
+]
 """
+# Noted once: another machine, or another release of a library, must find the same.
+_FIRST_DIGITS = ["2cd85c69", "ce796fe2", "4665f1bf", "fb7513b6", "3264cdfa", "ecc3d9d8"]
 
 
 def test_other_processes_with_other_hash_seeds_make_the_same_folds() -> None:
     root = Path(__file__).parents[2]
-    prints = [
-        subprocess.run(
-            [sys.executable, "-c", _PRINT_FINGERPRINTS],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{root / 'src'}:{root}"},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
-        for seed in ("1", "4242")
-    ]
+    here: dict[str, Any] = {}
+    exec(_FINGERPRINTS, here)  # noqa: S102
 
-    assert len(set(prints[0])) == 5
-    assert prints[0] == prints[1]
+    there = subprocess.run(
+        [sys.executable, "-c", _FINGERPRINTS + "print(*found)"],
+        env={**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": f"{root / 'src'}:{root}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+
+    assert there == here["found"]
+    assert [fingerprint[:8] for fingerprint in there] == _FIRST_DIGITS
+
+
+def _partitions(made: Assignment) -> set[tuple[tuple[int, ...], ...]]:
+    return {
+        tuple(sorted(tuple(s.test.tolist()) for s in made.splits if s.repeat == repeat))
+        for repeat in range(made.n_repeats)
+    }

@@ -102,6 +102,21 @@ def test_unequal_groups_are_watched_near_the_fraction() -> None:
     assert not set(groups[fitted]) & set(groups[watched])
 
 
+@pytest.mark.parametrize("n_groups", [300, 3000])
+def test_groups_of_classes_are_watched_whole_in_nearly_the_classes_shares(n_groups: int) -> None:
+    random = np.random.RandomState(1)
+    groups = random.randint(0, n_groups, 12_000)
+    target = (random.rand(n_groups) < 0.3).astype(float)[groups]
+    rows = np.arange(2_000, 12_000)
+
+    fitted, watched = _cut(rows, groups=groups, target=target, strategy="stratified_group")
+
+    assert sorted([*fitted.tolist(), *watched.tolist()]) == rows.tolist()
+    assert not set(groups[fitted]) & set(groups[watched])
+    assert abs(len(watched) / len(rows) - 0.1) < 0.02
+    assert abs(target[watched].mean() - target[fitted].mean()) < 0.02
+
+
 def test_groups_leave_every_class_something_to_fit() -> None:
     groups = np.arange(40) // 4
     target = np.array([2.0] * 4 + [0.0, 1.0] * 18)

@@ -19,9 +19,9 @@ N_CLASSES: dict[Task, int] = {"binary": 2, "multiclass": 3, "regression": 0}
 def _examples(task: Task, dtype: type[np.float32 | np.float64], seed: int) -> Examples:
     random = np.random.default_rng(seed)
     features = random.normal(size=(N_ROWS, N_FEATURES)).astype(dtype)
-    score = features[:, 0] + features[:, 1] ** 2
+    score = features[:, 0].astype(np.float64) + features[:, 1].astype(np.float64) ** 2
     if task == "regression":
-        return Examples(features, score.astype(np.float64))
+        return Examples(features, score)
     bounds = np.quantile(score, np.linspace(0, 1, N_CLASSES[task] + 1)[1:-1])
     return Examples(features, np.searchsorted(bounds, score).astype(np.float64))
 

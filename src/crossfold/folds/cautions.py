@@ -5,7 +5,7 @@ Each caution is one line for the log and the results; none stops a job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from crossfold.folds.row_roles import RowRoles
 
 # Whole groups seldom divide evenly; beyond this the folds' scores differ by size alone.
 _UNEQUAL_FOLDS = 2.0
+# A label of texts can have hundreds of classes with a row or two each.
+_MOST_CLASSES_NAMED = 10
 _KEEPS_GROUPS: frozenset[Strategy] = frozenset({"group", "stratified_group", "shuffle_split"})
 
 
@@ -35,7 +37,7 @@ def _ignored_roles(options: FoldOptions, strategy: Strategy, roles: RowRoles) ->
     if strategy == "predefined":
         if options.strategy not in ("auto", "predefined"):
             cautions.append(f"cv_strategy {options.strategy!r} gives way to the ready folds")
-        return cautions
+        return cautions + _torn_groups(roles)
     if roles.groups is not None and strategy not in _KEEPS_GROUPS:
         cautions.append(
             f"cv_strategy {strategy!r} does not look at the group column: rows of one group are "
@@ -49,16 +51,31 @@ def _ignored_roles(options: FoldOptions, strategy: Strategy, roles: RowRoles) ->
     return cautions
 
 
+def _torn_groups(roles: RowRoles) -> list[str]:
+    if roles.groups is None or roles.folds is None:
+        return []
+    n_folds = int(roles.folds.max()) + 1
+    met = np.unique(roles.groups * n_folds + roles.folds) // n_folds
+    n_torn = int(np.count_nonzero(np.bincount(met) > 1))
+    if not n_torn:
+        return []
+    caution = (
+        f"fold_column puts rows of one group into different folds for {n_torn} group(s): they are "
+        "both fitted on and held out, so the scores may be too good"
+    )
+    return [caution]
+
+
 def _rare_classes(strategy: Strategy, roles: RowRoles, splits: Sequence[Split]) -> list[str]:
     n_folds = 1 + max(split.fold for split in splits)
     if strategy in ("leave_one_out", "leave_p_out", "shuffle_split"):
         return []
-    return [
+    return _first_few(
         f"class {roles.name_of_class(code)!r} has {count} row(s), fewer than the {n_folds} folds: "
         "some folds hold none of it"
         for code, count in enumerate(roles.class_counts.tolist())
         if 0 < count < n_folds
-    ]
+    )
 
 
 def _classes_never_fitted(roles: RowRoles, splits: Sequence[Split]) -> list[str]:
@@ -72,12 +89,21 @@ def _classes_never_fitted(roles: RowRoles, splits: Sequence[Split]) -> list[str]
         else:
             fitted = np.bincount(roles.classes[split.train], minlength=len(counts))
         missing += (fitted == 0) & (counts > 0)
-    return [
+    return _first_few(
         f"class {roles.name_of_class(code)!r} is missing from the rows to fit on in {n_missing} of "
         f"{len(splits)} folds: their models cannot predict it"
         for code, n_missing in enumerate(missing.tolist())
         if n_missing
-    ]
+    )
+
+
+def _first_few(of_classes: Iterable[str]) -> list[str]:
+    """Return at most `_MOST_CLASSES_NAMED` of the cautions, and how many more there are."""
+    cautions = list(of_classes)
+    n_more = len(cautions) - _MOST_CLASSES_NAMED
+    if n_more <= 0:
+        return cautions
+    return [*cautions[:_MOST_CLASSES_NAMED], f"the same holds for {n_more} more class(es)"]
 
 
 def _unequal_folds(strategy: Strategy, splits: Sequence[Split]) -> list[str]:

@@ -6,8 +6,9 @@ One seed gives one assignment on every machine and in every process: NumPy promi
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -17,28 +18,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.errors import UserError
-from crossfold.folds.limits import largest_n_folds, refuse_n_folds
+from crossfold.folds.limits import largest_n_folds, most_folds, unworkable
 from crossfold.folds.options import DEFAULT_P, FoldOptions, Strategy
 from crossfold.folds.row_roles import RowRoles, any_rows, can_stratify
 
 Rows = NDArray[np.integer]
 Pair = tuple[Rows | None, Rows]
 
+# Relabelled groups often give a partition that another repeat had; so many times in a row they do
+# so only where there is hardly another one.
+_MOST_DRAWS = 20
+# StratifiedGroupKFold takes seconds for more folds than this, and one refusal may try many numbers.
+_MOST_FOLDS_TRIED = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a splitter gave: its text, and (train, test) of every split, in order of repeats.
+    """What a splitter gives: its text, and (train, test) of every split, in order of repeats.
 
-    Train is None where it is every row that is not held out.
+    Train is None where it is every row that is not held out.  The pairs are drawn while they are
+    taken, once: row numbers of many splits at once would need more memory than the table.
     """
 
     splitter: str
-    pairs: list[Pair]
+    pairs: Iterable[Pair]
     is_random: bool = True
 
 
 def draw_splits(strategy: Strategy, options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
-    """Draw `n_folds` splits for each repeat; the request has passed `count_folds`."""
+    """Draw `n_folds` splits for each repeat; the request has passed `count_folds`.
+
+    Raises
+    ------
+    UserError
+        Here or while the pairs are taken: the rows do not allow what was asked.
+    """
     return _DRAW[strategy](options, n_folds, roles)
 
 
@@ -55,12 +69,17 @@ def _splitter(name: str, **arguments: object) -> tuple[str, Any]:
     return f"{name}({text})", getattr(sklearn.model_selection, name)(**arguments)
 
 
-def _held_out(splitter: Any, *inputs: Rows | None) -> list[Pair]:
-    """Return the test rows of each split; training is on all others."""
-    with warnings.catch_warnings():
-        # What these warnings say is said by `cautions_about` in the user's terms.
-        warnings.simplefilter("ignore", UserWarning)
-        return [(None, np.asarray(test)) for _, test in splitter.split(*inputs)]
+def _held_out(splitter: Any, *inputs: Rows | None) -> Iterator[Pair]:
+    """Yield the test rows of each split; training is on all others."""
+    splits = splitter.split(*inputs)
+    while True:
+        with warnings.catch_warnings():
+            # What these warnings say is said by `cautions_about` in the user's terms.
+            warnings.simplefilter("ignore", UserWarning)
+            split = next(splits, None)
+        if split is None:
+            return
+        yield None, np.asarray(split[1])
 
 
 def _draw_kfold(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
@@ -89,33 +108,42 @@ def _draw_group(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
     """
     assert roles.groups is not None
     text, splitter = _splitter("GroupKFold", n_splits=n_folds)
-    random = np.random.RandomState(options.seed)
-    n_groups = int(roles.groups.max()) + 1
-    pairs: list[Pair] = []
-    seen: set[bytes] = set()
-    for repeat in range(options.n_repeats):
-        names = random.permutation(n_groups) if repeat else np.arange(n_groups)
-        drawn = _held_out(splitter, any_rows(roles.n_rows), None, names[roles.groups])
-        seen.add(_partition(drawn, roles.n_rows))
-        if len(seen) == repeat:
-            raise UserError(
-                f"hyperparameter 'cv_repeats' is {options.n_repeats}, but balanced folds of these "
-                f"groups came out the same again in repeat {repeat + 1}; the largest cv_repeats "
-                f"that works is {repeat}"
-            )
-        pairs += drawn
     if options.n_repeats > 1:
-        again = options.n_repeats - 1
-        text += f", then {again} times on groups relabelled by RandomState({options.seed})"
+        text += (
+            f", then {options.n_repeats - 1} times on groups relabelled by "
+            f"RandomState({options.seed}), each time another partition"
+        )
+    pairs = _group_pairs(splitter, options, roles.groups)
     return Drawn(text, pairs, is_random=options.n_repeats > 1)
 
 
-def _partition(pairs: list[Pair], n_rows: int) -> bytes:
+def _group_pairs(splitter: Any, options: FoldOptions, groups: NDArray[np.int64]) -> Iterator[Pair]:
+    random = np.random.RandomState(options.seed)
+    names = np.arange(int(groups.max()) + 1)
+    seen: set[bytes] = set()
+    for repeat in range(options.n_repeats):
+        for _ in range(_MOST_DRAWS):
+            pairs = list(_held_out(splitter, groups, None, names[groups]))
+            partition = _partition(pairs, len(groups))
+            names = random.permutation(len(names))
+            if partition not in seen:
+                break
+        else:
+            raise UserError(
+                f"hyperparameter 'cv_repeats' is {options.n_repeats}, but balanced folds of these "
+                f"groups only came out the same again after repeat {repeat}; the largest "
+                f"cv_repeats that works is {repeat}"
+            )
+        seen.add(partition)
+        yield from pairs
+
+
+def _partition(pairs: Iterable[Pair], n_rows: int) -> bytes:
     """Return bytes that are equal for equal partitions, whatever the order of their folds."""
     first_of_fold = np.empty(n_rows, dtype=np.int64)
     for _, test in pairs:
         first_of_fold[test] = test[0]
-    return first_of_fold.tobytes()
+    return hashlib.sha256(first_of_fold.tobytes()).digest()
 
 
 def _draw_stratified_group(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
@@ -124,26 +152,29 @@ def _draw_stratified_group(options: FoldOptions, n_folds: int, roles: RowRoles) 
     )
     if options.n_repeats > 1:
         text += f" repeated {options.n_repeats} times on one RandomState({options.seed})"
-    pairs = _stratified_group_pairs(options, n_folds, roles)
-    if not all(len(test) for _, test in pairs):
-        reason = "StratifiedGroupKFold leaves a fold without rows, so unequal are the groups"
-        refuse_n_folds(
-            options,
-            n_folds,
-            reason,
-            largest_n_folds(n_folds, partial(fills_every_fold, options, roles)),
-        )
-    return Drawn(text, pairs)
+    return Drawn(text, _filled_pairs(options, n_folds, roles))
 
 
-def _stratified_group_pairs(options: FoldOptions, n_folds: int, roles: RowRoles) -> list[Pair]:
+def _filled_pairs(options: FoldOptions, n_folds: int, roles: RowRoles) -> Iterator[Pair]:
+    for pair in _stratified_group_pairs(options, n_folds, roles):
+        if not len(pair[1]):
+            reason = "StratifiedGroupKFold leaves a fold without rows, so unequal are the groups"
+            most = most_folds(options, "stratified_group", roles)
+            tried = min(most, max(n_folds, _MOST_FOLDS_TRIED))
+            works = partial(fills_every_fold, options, roles)
+            raise unworkable(options, n_folds, reason, largest_n_folds(tried, works))
+        yield pair
+
+
+def _stratified_group_pairs(options: FoldOptions, n_folds: int, roles: RowRoles) -> Iterator[Pair]:
     """Repeat as scikit-learn's Repeated splitters do: one random stream through all repeats."""
     random = np.random.RandomState(options.seed)
     _, splitter = _splitter(
         "StratifiedGroupKFold", n_splits=n_folds, shuffle=True, random_state=random
     )
     inputs = (any_rows(roles.n_rows), roles.classes, roles.groups)
-    return [pair for _ in range(options.n_repeats) for pair in _held_out(splitter, *inputs)]
+    for _ in range(options.n_repeats):
+        yield from _held_out(splitter, *inputs)
 
 
 def _draw_time_series(options: FoldOptions, n_folds: int, roles: RowRoles) -> Drawn:
@@ -160,9 +191,7 @@ def _draw_time_series(options: FoldOptions, n_folds: int, roles: RowRoles) -> Dr
     def rows_at(times: Rows) -> Rows:
         return order[starts[times[0]] : starts[times[-1] + 1]]
 
-    pairs: list[Pair] = [
-        (rows_at(train), rows_at(test)) for train, test in splitter.split(any_rows(n_times))
-    ]
+    pairs = ((rows_at(train), rows_at(test)) for train, test in splitter.split(any_rows(n_times)))
     return Drawn(f"{text} on the sorted distinct times", pairs, is_random=False)
 
 
@@ -197,11 +226,15 @@ def _draw_shuffle_split(options: FoldOptions, n_folds: int, roles: RowRoles) -> 
         test_size=options.test_fraction,
         random_state=options.seed,
     )
+    pairs = _held_out(splitter, any_rows(roles.n_rows), roles.classes, roles.groups)
+    return Drawn(text, _or_refuse(pairs))
+
+
+def _or_refuse(pairs: Iterator[Pair]) -> Iterator[Pair]:
     try:
-        pairs = _held_out(splitter, any_rows(roles.n_rows), roles.classes, roles.groups)
+        yield from pairs
     except ValueError as error:
         raise UserError(f"cv_strategy 'shuffle_split' cannot split this data: {error}") from error
-    return Drawn(text, pairs)
 
 
 def _draw_predefined(

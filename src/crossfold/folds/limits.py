@@ -12,6 +12,9 @@ from crossfold.errors import UserError
 from crossfold.folds.options import DEFAULT_FOLDS, DEFAULT_P, FoldOptions, Strategy
 from crossfold.folds.row_roles import RowRoles
 
+# Choosing this many of the rows already takes too many fits, unless the rows are a handful.
+_P_COUNTED = 4
+
 
 def count_folds(
     options: FoldOptions,
@@ -45,34 +48,39 @@ def count_folds(
     if n_folds < 2:
         raise UserError(f"hyperparameter 'cv_folds' is {n_folds}; expected a number of at least 2")
     limit, reason = min(_ceilings(options, strategy, roles, n_folds))
+    if n_folds <= limit and _leaves_time_to_fit(options, strategy, roles, n_folds):
+        return n_folds
+    if n_folds <= limit:
+        reason = f"cv_gap {options.gap} leaves no time to fit on"
 
     def works(k: int) -> bool:
         return _leaves_time_to_fit(options, strategy, roles, k) and (
             strategy != "stratified_group" or fills_every_fold(k)
         )
 
-    if n_folds > limit:
-        refuse_n_folds(options, n_folds, reason, largest_n_folds(limit + 1, works))
-    if not _leaves_time_to_fit(options, strategy, roles, n_folds):
-        reason = f"cv_gap {options.gap} leaves no time to fit on"
-        refuse_n_folds(options, n_folds, reason, largest_n_folds(n_folds, works))
-    return n_folds
+    # From the top: more folds can leave time to fit on where fewer, with longer blocks, do not.
+    raise unworkable(options, n_folds, reason, largest_n_folds(limit, works))
 
 
-def largest_n_folds(below: int, works: Callable[[int], bool]) -> int | None:
-    """Return the largest number of folds, at least 2 and less than `below`, that works, if any."""
-    return next((n_folds for n_folds in range(below - 1, 1, -1) if works(n_folds)), None)
+def most_folds(options: FoldOptions, strategy: Strategy, roles: RowRoles) -> int:
+    """Return the number of folds that rows, groups, times, classes and ``max_fits`` allow."""
+    return min(_ceilings(options, strategy, roles, 0))[0]
 
 
-def refuse_n_folds(options: FoldOptions, n_folds: int, reason: str, largest: int | None) -> None:
-    """Raise the `UserError` for a number of folds that cannot work, naming one that can."""
+def largest_n_folds(most: int, works: Callable[[int], bool]) -> int | None:
+    """Return the largest number of folds, at least 2 and at most `most`, that works, if any."""
+    return next((n_folds for n_folds in range(most, 1, -1) if works(n_folds)), None)
+
+
+def unworkable(options: FoldOptions, n_folds: int, reason: str, largest: int | None) -> UserError:
+    """Return the error for a number of folds that cannot work, naming one that can."""
     default = " (the default)" if options.n_folds is None else ""
     advice = (
         "no number of folds works: choose another cv_strategy, fewer cv_repeats or more data"
         if largest is None or largest < 2
         else f"the largest cv_folds that works is {largest}"
     )
-    raise UserError(f"hyperparameter 'cv_folds' is {n_folds}{default}, but {reason}; {advice}")
+    return UserError(f"hyperparameter 'cv_folds' is {n_folds}{default}, but {reason}; {advice}")
 
 
 def _refuse_foreign_options(options: FoldOptions, strategy: Strategy) -> None:
@@ -117,7 +125,7 @@ def _fixed_number(options: FoldOptions, strategy: Strategy, roles: RowRoles) -> 
     if strategy == "leave_one_out":
         return roles.n_rows
     if strategy == "leave_p_out":
-        return _count_leave_p_out(DEFAULT_P if options.p is None else options.p, roles.n_rows)
+        return _count_leave_p_out(options, roles.n_rows)
     if strategy == "predefined" and roles.folds is not None:
         n_folds = int(roles.folds.max()) + 1
         if n_folds < 2:
@@ -129,13 +137,16 @@ def _fixed_number(options: FoldOptions, strategy: Strategy, roles: RowRoles) -> 
     return None
 
 
-def _count_leave_p_out(p: int, n_rows: int) -> int:
+def _count_leave_p_out(options: FoldOptions, n_rows: int) -> int:
+    p = DEFAULT_P if options.p is None else options.p
     if p >= n_rows:
         raise UserError(
             f"hyperparameter 'cv_p' is {p}, but the data has {n_rows} rows; expected at most "
             f"{n_rows - 1}, so that a row is left to fit on"
         )
-    return comb(n_rows, p)
+    # The number itself may have a million digits; up to the middle it only grows with p.
+    fewest = comb(n_rows, min(p, n_rows - p, _P_COUNTED))
+    return fewest if fewest > options.max_fits else comb(n_rows, p)
 
 
 def _ceilings(
@@ -172,8 +183,9 @@ def _leaves_time_to_fit(
 
 def _refuse_other_number(options: FoldOptions, strategy: Strategy, n_folds: int) -> None:
     if n_folds > options.max_fits:
+        more = "at least " if strategy == "leave_p_out" else ""
         raise UserError(
-            f"cv_strategy {strategy!r} would need {n_folds} fits of this data; at most "
+            f"cv_strategy {strategy!r} would need {more}{n_folds} fits of this data; at most "
             f"{options.max_fits} are allowed: choose 'kfold' or 'shuffle_split' with cv_folds"
         )
     if options.n_folds is not None and options.n_folds != n_folds:

@@ -97,7 +97,9 @@ def _as_numbers(texts: NDArray[np.str_], column: str) -> NDArray[Any]:
         numbers = texts.astype(np.float64)
     except ValueError:
         return texts
-    return texts if np.isnan(numbers).any() else numbers
+    # Beyond 2**53 different whole numbers, such as long keys, become one float.
+    is_exact = np.abs(numbers) < 2.0**53
+    return numbers if is_exact.all() else texts
 
 
 def _refuse_missing(missing: NDArray[np.bool_], column: str) -> None:
