@@ -145,6 +145,8 @@ def _aggregate(
 ) -> CvOutcome:
     pooled = is_pooled(job.request, folded.assignment)
     scores = aggregate(results, folded.problem, pooled=pooled)
+    for warning in dict.fromkeys(line for result in results for line in result.warnings):
+        job.log(f"warning of the library: {warning}")
     for line in fold_table(results, scores):
         job.log(line)
     fingerprints = {"data": identity["data"], "split": identity["split"]}

@@ -75,17 +75,27 @@ def print_metric_lines(
             if channel == "test":
                 log(metric_lines.final_line("test", name, value))
     for name in [*list(scores.validation)[1:], objective]:
-        log(metric_lines.final_line("train", name, scores.train[name].value))
+        if name in scores.train:
+            log(metric_lines.final_line("train", name, scores.train[name].value))
         std = scores.validation[name].std
         if std is not None:
             log(metric_lines.final_line("validation", f"{name}_std", std))
         log(metric_lines.final_line("validation", name, scores.validation[name].value))
+    for line in _published_lines(request, outcome):
+        log(line)
+
+
+def _published_lines(request: JobRequest, outcome: CvOutcome) -> list[str]:
+    scores, spec = outcome.scores, outcome.folded.problem.spec
+    objective = spec.metrics[0].name
+    if objective not in scores.train:
+        return []
     train, validation = scores.train[objective].value, scores.validation[objective].value
+    lines = []
     if request.published_form == "_kfold":
-        n_rounds = outcome.folded.problem.spec.num_round
-        log(metric_lines.summary_round_line(n_rounds, objective, train, validation))
+        lines += [metric_lines.summary_round_line(spec.num_round, objective, train, validation)]
     if request.alias_lines:
-        for line in metric_lines.alias_lines(
+        lines += metric_lines.alias_lines(
             objective, train=train, validation=validation, accuracy=scores.accuracy
-        ):
-            log(line)
+        )
+    return lines

@@ -62,6 +62,9 @@ def run_folds(
                 n_running += 1
             for outcome in launcher.wait(_WAIT_S):
                 n_running -= 1
+                if isinstance(outcome, Failed):
+                    # A fold that the stop has ended has not failed.
+                    stop.check()
                 _take(outcome, waiting, policy, outcomes, on_end)
             stop.check()
     except BaseException:
@@ -81,7 +84,6 @@ def _take(
         isinstance(outcome, Failed)
         and outcome.transient
         and outcome.job.attempt < policy.retries
-        and "stopped before" not in outcome.reason
     ):
         waiting.append(replace(outcome.job, attempt=outcome.job.attempt + 1))
         return

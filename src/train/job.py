@@ -35,32 +35,44 @@ def run_job(
     CrossfoldError
         Says who can mend what.
     """
-    # Of an earlier start of this job: neither may pass for what this one leaves.
-    opt_ml.failure.unlink(missing_ok=True)
-    clear_model(opt_ml.model)
+    hosts = read_hosts(opt_ml.resource_config)
+    if hosts.is_leader:
+        # Of an earlier start of this job: neither may pass for what this one leaves.
+        opt_ml.failure.unlink(missing_ok=True)
+        clear_model(opt_ml.model)
+    job = _read_job(opt_ml, environ, stream, force_driver=force_driver)
+    _refuse_shards(job.channels, hosts)
+    for note in job.request.notes:
+        job.log(note)
+    if hosts.is_leader:
+        _run_mode(job, stop)
+    else:
+        job.log(f"host {hosts.current}: {hosts.names[0]} trains on the replicated data")
+
+
+def _read_job(
+    opt_ml: OptMl, environ: Mapping[str, str], stream: TextIO, *, force_driver: bool
+) -> Job:
     channels = read_channels_config(opt_ml)
     hyperparameters = read_hyperparameters(opt_ml.hyperparameters)
     if _JOBINFO in channels:
         hyperparameters |= hyperparameters_of_jobinfo(channels[_JOBINFO].folder)
     request = read_request(hyperparameters, environ, force_driver=force_driver)
-    hosts = read_hosts(opt_ml.resource_config)
-    _refuse_shards(channels, hosts)
-    job = Job(opt_ml, request, hyperparameters, channels, environ, stream)
-    for note in request.notes:
-        job.log(note)
-    if not hosts.is_leader:
-        job.log(f"host {hosts.current}: {hosts.names[0]} trains on the replicated data")
-        return
     training_channel(channels)
-    if request.mode == "fold":
+    return Job(opt_ml, request, hyperparameters, channels, environ, stream)
+
+
+def _run_mode(job: Job, stop: StopRequest) -> None:
+    """Run the mode; each loads only what it runs."""
+    if job.request.mode == "fold":
         from train.fold import run_fold
 
         run_fold(job, stop)
-    elif request.mode == "driver":
+    elif job.request.mode == "driver":
         from cv_driver.driver import drive
 
         drive(job, stop)
-    elif request.mode == "single":
+    elif job.request.mode == "single":
         from train.single import train_single
 
         train_single(job, stop)

@@ -142,16 +142,7 @@ def test_what_only_the_library_can_refuse_keeps_its_reason(
     assert re.search(r"n_neighbors = 1000|got l1 penalty|label must be positive|base_score", line)
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        "multiclass",
-        pytest.param(
-            "regression",
-            marks=pytest.mark.xfail(strict=True, reason="positive_label is ignored in silence"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_a_positive_label_contradicts_a_task_without_one(tmp_path: Path, task: str) -> None:
     assert "positive_label" in _told(tmp_path, {"positive_label": "1", "task": task})
 

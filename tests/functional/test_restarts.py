@@ -61,7 +61,6 @@ def test_a_restart_over_half_written_output_gives_the_same_result(tmp_path: Path
         assert ended.metric("validation:logloss") == first.metric("validation:logloss")
 
 
-@pytest.mark.xfail(strict=True, reason="a failure file of an earlier attempt outlives a success")
 def test_success_leaves_no_failure_file_of_an_earlier_attempt(tmp_path: Path) -> None:
     opt_ml = _job(tmp_path)
     opt_ml.output.mkdir(parents=True, exist_ok=True)
@@ -73,12 +72,7 @@ def test_success_leaves_no_failure_file_of_an_earlier_attempt(tmp_path: Path) ->
     assert ended.failure == ""
 
 
-DRIVER_KEEPS = pytest.mark.xfail(
-    strict=True, reason="only a single training clears the model folder, and only once it reads"
-)
-
-
-@pytest.mark.parametrize("folds", [pytest.param({"cv_folds": "3"}, marks=DRIVER_KEEPS), {}])
+@pytest.mark.parametrize("folds", [{"cv_folds": "3"}, {}])
 def test_a_restart_that_fails_on_its_data_leaves_no_model_of_the_earlier_attempt(
     tmp_path: Path, folds: dict[str, str]
 ) -> None:
@@ -92,7 +86,6 @@ def test_a_restart_that_fails_on_its_data_leaves_no_model_of_the_earlier_attempt
     assert not (opt_ml.model / "manifest.json").exists()
 
 
-@DRIVER_KEEPS
 @pytest.mark.parametrize("folds", [{"cv_folds": "3"}, {}])
 def test_a_restart_that_fails_on_its_request_leaves_no_model_of_the_earlier_attempt(
     tmp_path: Path, folds: dict[str, str]
@@ -107,9 +100,6 @@ def test_a_restart_that_fails_on_its_request_leaves_no_model_of_the_earlier_atte
     assert not (opt_ml.model / "manifest.json").exists()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a stop before the refit takes an earlier attempt's model for its own"
-)
 def test_a_stop_during_the_folds_does_not_pass_an_earlier_model_off_as_its_own(
     tmp_path: Path,
 ) -> None:

@@ -111,6 +111,7 @@ class _FailingModel:
     error: Exception
     n_rounds: int | None = 1
     train_prediction: Prediction | None = None
+    warnings: tuple[str, ...] = ()
 
     def predict(self, features: Any) -> Prediction:
         raise NotImplementedError

@@ -219,7 +219,7 @@ def test_every_short_name_fits_saves_and_loads(name: str, tmp_path: Path) -> Non
             assert (first is None) == (second is None)
             if first is not None:
                 assert_allclose(first, second, rtol=1e-12)
-        texts = model.warnings  # type: ignore[attr-defined]
+        texts = model.warnings
         assert [text for text in texts if "deprecat" in text.lower()] == []
 
 
@@ -299,7 +299,7 @@ def test_fit_that_does_not_converge_says_so_and_goes_on() -> None:
 
     model = fitted(spec, Examples(rows.features, rows.target))
 
-    assert "converged" in " ".join(model.warnings)  # type: ignore[attr-defined]
+    assert "converged" in " ".join(model.warnings)
 
 
 def test_parameter_out_of_range_is_the_users() -> None:

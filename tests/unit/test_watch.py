@@ -143,3 +143,17 @@ def test_a_stop_leaves_no_fold_running() -> None:
 
     assert launcher.was_stopped
     assert not launcher.running
+
+
+def test_a_fold_that_the_stop_has_ended_is_a_stop_and_no_failure() -> None:
+    stop = StopRequest()
+    policy = Policy(n_folds=5, max_parallel=None, min_success=5, retries=0)
+
+    def stopped(job: FoldJob) -> Outcome:
+        stop.set()
+        return Failed(job, "PlatformError: stopped before a model existed", transient=True)
+
+    launcher = ScriptedLauncher({(0, 0): stopped})
+
+    with pytest.raises(Stopped, match="^stopped before a model existed$"):
+        run_folds(range(5), launcher, policy, stop, lambda _outcome: None)

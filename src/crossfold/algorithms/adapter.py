@@ -87,6 +87,10 @@ class Model(Protocol):
         """Rounds that predictions use (the best ones after early stopping); None if not boosted."""
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the library had to say of the fit, one line each."""
+
+    @property
     def train_prediction(self) -> Prediction | None:
         """Predictions of the rows fitted on, in their order, where the fit left them at no cost.
 

@@ -87,9 +87,13 @@ def _channel(opt_ml: OptMl, name: str, entry: Any) -> Channel:
     if str(entry.get("TrainingInputMode", "File")).lower() == "pipe":
         msg = f"channel {name!r} uses Pipe mode; this image reads File and FastFile: choose one"
         raise UserError(msg)
+    content_type = entry.get("ContentType")
+    if content_type is not None and not isinstance(content_type, str):
+        msg = f"channel {name!r}: ContentType is {content_type!r}; expected a text such as text/csv"
+        raise UserError(msg)
     return Channel(
         name,
         opt_ml.channel(name),
-        content_type=entry.get("ContentType") or None,
+        content_type=content_type or None,
         sharded=entry.get("S3DistributionType") == "ShardedByS3Key",
     )

@@ -104,8 +104,13 @@ def nearest_name(name: str, known: Sequence[str], *, n_listed: int = 20) -> str:
     """Say which known name is nearest and list what is known, for an error message."""
     near = get_close_matches(name, known, n=1)
     more = f", … ({len(known)} in all)" if len(known) > n_listed else ""
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}known: {', '.join(repr(k) for k in known[:n_listed])}{more}"
+    hint = f"did you mean {quoted(near[0])}? " if near else ""
+    return f"{hint}known: {', '.join(quoted(k) for k in known[:n_listed])}{more}"
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """Quote a text for a message; a long one is cut, so that the rest of the message is seen."""
+    return repr(text if len(text) <= most else text[:most] + "…")
 
 
 def _exact(text: str) -> float | int:

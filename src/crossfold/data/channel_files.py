@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from crossfold.data.cells import quoted
 from crossfold.data.options import ChannelFiles
 from crossfold.errors import UserError
 
@@ -64,7 +65,7 @@ class DataFile:
         """
         parts = [f"channel {self.channel!r}", f"file {self.relative}"]
         parts += [f"row {row}"] if row is not None else []
-        parts += [f"column {column!r}"] if column is not None else []
+        parts += [f"column {quoted(column)}"] if column is not None else []
         return ", ".join(parts)
 
 
@@ -74,7 +75,7 @@ def find_files(channel: ChannelFiles) -> tuple[DataFile, ...]:
     Raises
     ------
     UserError
-        There are none, a folder cannot be read, or a file's format is unknown.
+        There are none, one or a folder cannot be read, or a file's format is unknown.
     """
     by_type = _format_of_content_type(channel)
     return tuple(
@@ -103,17 +104,38 @@ def _walk(
         return []
     try:
         entries = list(os.scandir(folder)) if folder.is_dir() else []
-        names = [(e.name, e.is_dir(), e.is_file()) for e in entries if not _is_ignored(e.name)]
     except OSError as error:
         raise UserError(
             f"channel {channel.name!r}: folder {folder} cannot be read ({error.strerror}); "
             "check the role's read permission"
         ) from error
-    found = [prefix + name for name, _, is_file in names if is_file]
-    for name, is_folder, _ in names:
-        if is_folder:
-            found += _walk(channel, folder / name, seen | {resolved}, f"{prefix}{name}/")
+    found = []
+    for entry in entries:
+        relative = prefix + entry.name
+        if _is_ignored(entry.name):
+            continue
+        if _is_folder(entry, f"channel {channel.name!r}, file {relative}"):
+            found += _walk(channel, folder / entry.name, seen | {resolved}, f"{relative}/")
+        else:
+            found.append(relative)
     return found
+
+
+def _is_folder(entry: os.DirEntry[str], place: str) -> bool:
+    """Say whether an entry is a folder and not a file; rows must not be missing in silence."""
+    try:
+        if entry.is_dir() or entry.is_file():
+            return entry.is_dir()
+        entry.stat()
+    except OSError as error:
+        what = " is a link that" if entry.is_symlink() else ""
+        raise UserError(
+            f"{place}{what} cannot be read ({error.strerror}); write the file again or remove it, "
+            "and check the role's read permission"
+        ) from error
+    raise UserError(
+        f"{place} is a pipe, socket or device; expected files and folders alone, so remove it"
+    )
 
 
 def _is_ignored(name: str) -> bool:

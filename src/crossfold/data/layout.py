@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crossfold.data.blocks import FileReader, Kind
-from crossfold.data.cells import nearest_name
+from crossfold.data.cells import nearest_name, quoted
 from crossfold.data.channel_files import DataFile
 from crossfold.data.options import DataOptions
 from crossfold.errors import UserError
@@ -147,7 +147,7 @@ class _Columns:
             else f"the file has no header; expected a 0-based index below {len(self.names)}"
         )
         raise UserError(
-            f"hyperparameter {option!r} names the column {name!r}, which "
+            f"hyperparameter {option!r} names the column {quoted(name)}, which "
             f"{self.file.place()} does not have; {allowed}"
         )
 
@@ -180,7 +180,7 @@ def _refuse_second_role(name: str, one: str, other: str, options: DataOptions) -
     default = " (the first column, as no label is given)" if options.label is None else ""
     label = default if one == "label" else ""
     raise UserError(
-        f"column {name!r} has two roles, hyperparameters {one!r}{label} and {other!r}; "
+        f"column {quoted(name)} has two roles, hyperparameters {one!r}{label} and {other!r}; "
         "give each column one role"
     )
 
@@ -191,7 +191,7 @@ def _refuse_dropped_roles(
     for role, position in roles.items():
         if position in dropped:
             raise UserError(
-                f"column {columns.names[position]!r} is the {role} column and in drop_columns; "
+                f"column {quoted(columns.names[position])} is the {role} column and in drop_columns; "
                 "take it out of one, or set hyperparameter 'label' where it is the label only "
                 "because it comes first (a column with a role is never a feature)"
             )
@@ -260,5 +260,5 @@ def _same_width(reader: FileReader, layout: Layout, first: DataFile) -> tuple[in
 
 
 def _listed(names: Sequence[str], most: int = 10) -> str:
-    listed = ", ".join(repr(name) for name in names[:most]) or "none"
+    listed = ", ".join(quoted(name) for name in names[:most]) or "none"
     return f"{listed}, … ({len(names)} in all)" if len(names) > most else listed

@@ -21,6 +21,8 @@ from crossfold.data.file_bytes import is_utf8, not_utf8, open_text
 from crossfold.errors import UserError
 
 _LINES = 4096
+_BLOCK_CELLS = 1 << 24
+"""Cells made dense at a time, 128 MiB, so that wide rows need little beside the matrix."""
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _PLAIN_LINE = re.compile(rf"\s*{_NUMBER}(?:\s+\d{{1,15}}:{_NUMBER})*\s*", re.ASCII)
 _INDEX = re.compile(r"\d{1,15}", re.ASCII)
@@ -80,8 +82,9 @@ class LibsvmFile:
     def blocks(self, wanted: Sequence[tuple[int, Kind]]) -> Iterator[Block]:
         """Fill the columns wanted, block by block; see `FileReader.blocks`."""
         rows, where = self.rows, _column_map(wanted, self.n_features)
-        for start in range(0, len(rows.labels), _LINES):
-            stop = min(start + _LINES, len(rows.labels))
+        step = min(_LINES, max(1, _BLOCK_CELLS // (len(wanted) + 1)))
+        for start in range(0, len(rows.labels), step):
+            stop = min(start + step, len(rows.labels))
             dense = np.full((stop - start, len(wanted) + 1), self.absent)
             entries = slice(rows.starts[start], rows.starts[stop])
             owner = np.repeat(np.arange(stop - start), np.diff(rows.starts[start : stop + 1]))

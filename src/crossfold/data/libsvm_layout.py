@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from crossfold.data.blocks import Kind
+from crossfold.data.cells import quoted
 from crossfold.data.layout import Layout, Role
 from crossfold.data.libsvm_codec import LibsvmFile
 from crossfold.data.options import DataOptions
@@ -19,6 +20,12 @@ _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+
+_COLUMN_BYTES = 1_100
+"""What a column costs beside its cells: its name, its place and its description, measured."""
+
+_MOST_FEATURES = 1_000_000
+"""No dense matrix of so many columns is of use; an index of this size is a hash or a mistake."""
 
 
 def plan_libsvm_layout(
@@ -30,11 +37,11 @@ def plan_libsvm_layout(
     ------
     UserError
         A role is given that LIBSVM files carry themselves, an index is unknown, or the dense matrix
-        would not fit in memory.
+        would have too many columns or not fit in memory.
     """
     n_features = max(file.n_features for file in files)
     _refuse_roles(options)
-    _check_memory(files, n_features, np.dtype(dtype).itemsize)
+    _check_size(files, n_features, np.dtype(dtype).itemsize)
     dropped = {_index("drop_columns", name, n_features) for name in options.drop_columns}
     categorical = frozenset(
         _index("categorical_columns", name, n_features) for name in options.categorical_columns
@@ -71,7 +78,7 @@ def _refuse_roles(options: DataOptions) -> None:
         value = getattr(options, option)
         if value is not None:
             raise UserError(
-                f"hyperparameter {option!r} is {value!r}, but LIBSVM rows carry label, weight and "
+                f"hyperparameter {option!r} is {quoted(value)}, but LIBSVM rows carry label, weight and "
                 "qid themselves and no other role; remove it, or use CSV, Parquet or JSON Lines"
             )
 
@@ -80,20 +87,26 @@ def _index(option: str, name: str, n_features: int) -> int:
     if name.isascii() and name.isdigit() and int(name[:18]) < n_features:
         return int(name)
     raise UserError(
-        f"hyperparameter {option!r} names {name!r}; the LIBSVM files have the indices 0 to "
+        f"hyperparameter {option!r} names {quoted(name)}; the LIBSVM files have the indices 0 to "
         f"{n_features - 1}"
     )
 
 
-def _check_memory(files: Sequence[LibsvmFile], n_features: int, itemsize: int) -> None:
+def _check_size(files: Sequence[LibsvmFile], n_features: int, itemsize: int) -> None:
     n_rows = sum(file.n_rows_hint for file in files)
-    needed, available = n_rows * n_features * itemsize, _memory_bytes()
+    needed, available = n_features * (n_rows * itemsize + _COLUMN_BYTES), _memory_bytes()
+    place = max(files, key=lambda file: file.n_features).file.place()
     if needed > available:
-        widest = max(files, key=lambda file: file.n_features)
         raise UserError(
-            f"{widest.file.place()} has indices up to {n_features - 1}: {n_rows} rows as a dense "
+            f"{place} has indices up to {n_features - 1}: {n_rows} rows as a dense "
             f"matrix need {needed / 2**30:.1f} GiB of {available / 2**30:.1f} GiB memory; use "
             "fewer or smaller indices, or a larger instance"
+        )
+    if n_features > _MOST_FEATURES:
+        raise UserError(
+            f"{place} has indices up to {n_features - 1}; rows become a dense matrix, which may "
+            f"have indices up to {_MOST_FEATURES - 1}; number the features from 0 without gaps, "
+            "or hash them to fewer"
         )
 
 

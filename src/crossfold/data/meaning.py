@@ -17,6 +17,7 @@ from crossfold.data.cells import (
     is_date,
     is_number,
     number_text,
+    quoted,
     sort_texts,
 )
 from crossfold.data.layout import Layout
@@ -106,7 +107,7 @@ def _times(position: int, texts: Sequence[str], row_sets: Sequence[RowSet]) -> M
             marked = np.arange(len(texts)) == index
             row_set, row, _ = first_row_of(position, marked, row_sets)
             raise UserError(
-                f"{row_set.place(row, position)}: {text!r} is not a time ({error}); expected "
+                f"{row_set.place(row, position)}: {quoted(text)} is not a time ({error}); expected "
                 "numbers in the whole column, or ISO 8601 dates such as 2024-05-31T18:30:00Z"
             ) from error
     return Meaning(values, None)
@@ -127,7 +128,7 @@ def _stray_text(
     else:
         way_out = "clean it"
     return UserError(
-        f"{row_set.place(row, position)}: {_shortened(texts[text])} is not a number{others}; "
+        f"{row_set.place(row, position)}: {quoted(texts[text])} is not a number{others}; "
         f"{way_out}"
     )
 
@@ -135,25 +136,21 @@ def _stray_text(
 def _check_categories(
     position: int, texts: Sequence[str], layout: Layout, row_sets: Sequence[RowSet]
 ) -> None:
-    channel = row_sets[0].sources()[0].channel
-    column = f"channel {channel!r}, column {layout.names[position]!r}"
+    row_set, row, _ = first_row_of(position, np.ones(len(texts), dtype=bool), row_sets)
+    column = row_set.file_of(row).place(column=layout.names[position])
     if all(is_date(text) for text in texts):
         raise UserError(
-            f"{column} holds dates such as {texts[0]!r}, which no algorithm here takes as they "
+            f"{column} holds dates such as {quoted(texts[0])}, which no algorithm here takes as they "
             f"are; turn them into numbers, {_WAYS_OUT}"
         )
     if all(has_decimal_comma(text) for text in texts):
         raise UserError(
-            f"{column} holds numbers with decimal commas such as {texts[0]!r}; write decimal "
+            f"{column} holds numbers with decimal commas such as {quoted(texts[0])}; write decimal "
             f"points, {_WAYS_OUT}"
         )
     n_present = sum(int(np.count_nonzero(~np.isnan(s.column(position)))) for s in row_sets)
     if len(texts) > _MOST_TEXTS or (len(texts) > _MANY_TEXTS and 2 * len(texts) > n_present):
         raise UserError(
             f"{column} holds {len(texts)} distinct texts in {n_present} rows, such as "
-            f"{_shortened(texts[0])}, so it looks like an identifier; {_WAYS_OUT}"
+            f"{quoted(texts[0])}, so it looks like an identifier; {_WAYS_OUT}"
         )
-
-
-def _shortened(text: str, most: int = 60) -> str:
-    return repr(text if len(text) <= most else text[:most] + "…")

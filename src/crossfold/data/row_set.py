@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.data.blocks import Block, FileReader, TextBlock
+from crossfold.data.channel_files import DataFile
 from crossfold.data.layout import Layout
 from crossfold.data.table import Source
 from crossfold.data.vocabulary import Vocabulary
@@ -18,6 +19,9 @@ from crossfold.errors import UserError
 
 _GROWTH = 1.25
 _BLOCK_ROWS = 1 << 16
+
+_TOO_LARGE = 2.0**128 - 2.0**103
+"""From here on, a number rounds to infinity in float32."""
 
 
 class RowSet:
@@ -68,31 +72,44 @@ class RowSet:
 
     def place(self, row: int, position: int | None = None) -> str:
         """Say which file, row and column a cell comes from."""
-        reader, first = next(entry for entry in reversed(self._readers) if entry[1] <= row)
+        reader, first = self._reader_of(row)
         column = self.layout.names[position] if position is not None else None
         return reader.file.place(reader.row_of(row - first), column)
+
+    def file_of(self, row: int) -> DataFile:
+        """Return the file that a row comes from."""
+        return self._reader_of(row)[0].file
 
     def is_first_record(self, row: int) -> bool:
         """Say whether a row is the first of its file."""
         return any(first == row for _, first in self._readers)
 
     def check_finite(self, start: int, stop: int) -> None:
-        """Refuse infinite features among some rows.
+        """Refuse features among some rows that are infinite or would be in float32.
+
+        Scikit-learn's trees, XGBoost and LightGBM differ in what they hold; one rule serves all,
+        so that a change of algorithm never makes data unfit.
 
         Raises
         ------
         UserError
             Names file, row and column of the first.
         """
-        infinite = np.isinf(self.features[start:stop])
-        if infinite.any():
+        features = self.features[start:stop]
+        greatest = float(np.fmax.reduce(features, axis=None, initial=0))
+        least = float(np.fmin.reduce(features, axis=None, initial=0))
+        if max(greatest, -least) >= _TOO_LARGE:
+            with np.errstate(over="ignore"):
+                infinite = np.isinf(features.astype(np.float32))
             row, column = (int(i[0]) for i in np.nonzero(infinite))
-            limit = np.finfo(self.features.dtype).max
             raise UserError(
                 f"{self.place(start + row, self.layout.features[column])}: the number is infinite "
-                f"or beyond {limit:.2g}, the largest that this algorithm's matrix holds; "
-                "correct the cell or leave it empty"
+                f"or beyond {np.finfo(np.float32).max:.2g}, the largest of float32, which is the "
+                "limit for every algorithm; correct or rescale the cell, or leave it empty"
             )
+
+    def _reader_of(self, row: int) -> tuple[FileReader, int]:
+        return next(entry for entry in reversed(self._readers) if entry[1] <= row)
 
     def _add(self, block: Block, vocabularies: dict[int, Vocabulary]) -> None:
         start, stop = self.n_rows, self.n_rows + block.n_rows
@@ -127,4 +144,12 @@ def _uninitialised(n_rows: int, n_columns: int, dtype: Any) -> NDArray[Any]:
     try:
         return np.empty((n_rows, n_columns), dtype)
     except (MemoryError, ValueError):
-        return np.empty((_BLOCK_ROWS, n_columns), dtype)
+        fewer = min(n_rows, _BLOCK_ROWS)
+    try:
+        return np.empty((fewer, n_columns), dtype)
+    except MemoryError as error:
+        size = fewer * n_columns * np.dtype(dtype).itemsize
+        raise MemoryError(
+            f"unable to allocate {size / 2**30:.2f} GiB for {n_columns} features of the first "
+            f"{fewer} of about {n_rows} rows"
+        ) from error

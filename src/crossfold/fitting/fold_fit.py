@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crossfold.algorithms.adapter import FitWatcher, Model
 from crossfold.algorithms.registry import algorithm_named
 from crossfold.contract.stop import StopRequest
+from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.problem import FoldedProblem, Problem
 from crossfold.fitting.watching import RoundWatcher
@@ -46,8 +47,7 @@ def fit_fold(
     AlgorithmError
         The library failed.
     """
-    problem, split = folded.problem, folded.assignment.splits[index]
-    held_out = split.test
+    problem = folded.problem
     stop.check()
     started = time.perf_counter()
     fit_rows, watch_rows = _rows_to_fit(folded, index)
@@ -55,13 +55,29 @@ def fit_fold(
         problem, fit_rows, watch_rows, n_threads=n_threads, watcher=RoundWatcher(stop)
     )
     stop.check()
-    fitted = time.perf_counter()
-    metrics, rows = problem.spec.metrics, problem.rows
+    result = _score(folded, index, model, fit_rows, started)
+    if save_model_to is not None:
+        save_model_to.mkdir(parents=True, exist_ok=True)
+        model.save(save_model_to)
+    return result
+
+
+def _score(
+    folded: FoldedProblem,
+    index: int,
+    model: Model,
+    fit_rows: NDArray[np.int64],
+    started: float,
+) -> FoldResult:
+    rows, split = folded.problem.rows, folded.assignment.splits[index]
+    fitted, held_out = time.perf_counter(), split.test
     prediction = model.predict(rows.table.features[held_out])
     train_prediction = None if rows.by_query else model.train_prediction
     if train_prediction is None:
         train_prediction = model.predict(rows.table.features[fit_rows])
-    result = FoldResult(
+    train = rows.score(_defined(folded.problem, fit_rows), train_prediction, fit_rows)
+    validation = rows.score(_defined(folded.problem, held_out), prediction, held_out)
+    return FoldResult(
         index=index,
         fold=split.fold,
         repeat=split.repeat,
@@ -70,16 +86,12 @@ def fit_fold(
         n_train=split.n_train,
         n_test=split.n_test,
         best_round=model.n_rounds,
-        train=rows.score(metrics, train_prediction, fit_rows),
-        validation=rows.score(_defined(problem, held_out), prediction, held_out),
+        train=train,
+        validation=validation,
         fit_seconds=fitted - started,
         score_seconds=time.perf_counter() - fitted,
-        warnings=tuple(getattr(model, "warnings", ())),
+        warnings=model.warnings,
     )
-    if save_model_to is not None:
-        save_model_to.mkdir(parents=True, exist_ok=True)
-        model.save(save_model_to)
-    return result
 
 
 def _defined(problem: Problem, rows: NDArray[np.int64]) -> tuple[Metric, ...]:
@@ -122,11 +134,17 @@ def _rows_to_fit(
 def watched_rows(
     problem: Problem, rows: NDArray[np.int64], *, strategy: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cut from `rows` the part that early stopping watches, by the same strategy."""
+    """Cut from `rows` the part that early stopping watches, by the same strategy.
+
+    Raises
+    ------
+    UserError
+        There are too few rows, or the objective metric is undefined on those to watch.
+    """
     from crossfold.folds.inner_holdout import inner_holdout
 
     table = problem.rows.table
-    return inner_holdout(
+    fit_rows, watch_rows = inner_holdout(
         rows,
         problem.early_stopping_fraction,
         strategy=strategy,
@@ -137,3 +155,12 @@ def watched_rows(
         time=table.time,
         gap=problem.fold_options.gap,
     )
+    reason = problem.rows.undefined_reason(problem.spec.metrics[0], watch_rows)
+    if reason is not None:
+        name = problem.spec.metrics[0].name
+        msg = (
+            f"early stopping would watch {len(watch_rows)} rows, on which eval_metric {name!r} is "
+            f"undefined: {reason}; raise early_stopping_fraction or use another eval_metric"
+        )
+        raise UserError(msg)
+    return fit_rows, watch_rows

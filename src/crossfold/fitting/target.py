@@ -103,9 +103,12 @@ def choose_target(
         Estimator, task and labels contradict one another, or there is one class only.
     """
     label = _label_of(table)
+    if task == "auto":
+        _check_distinct(table, label)
     chosen, reason = _choose_task(label, task, kind)
     if chosen in ("regression", "ranking"):
         _check_values(table, label, chosen)
+        _refuse_positive_label(positive_label, chosen)
         return TargetCoding(chosen, (), reason)
     _, names = _distinct(label)
     _check_classes(table, names, chosen)
@@ -156,6 +159,27 @@ def _distinct(label: NDArray[np.float64] | TextColumn) -> tuple[NDArray[np.intp]
         return position[label.codes], [label.values[code] for code in present]
     values, codes = np.unique(label, return_inverse=True)
     return codes, [number_text(float(value)) for value in values]
+
+
+def _check_distinct(table: Table, label: NDArray[np.float64] | TextColumn) -> None:
+    """Refuse a label that says the same of every row, before a task is read into it."""
+    values = label.codes if isinstance(label, TextColumn) else label
+    if (values == values[0]).all():
+        _, names = _distinct(label)
+        msg = (
+            f"the label {table.label_name!r} has one class only ({names[0]!r}), so there is "
+            "nothing to learn; check 'label'"
+        )
+        raise UserError(msg)
+
+
+def _refuse_positive_label(positive_label: str | None, task: str) -> None:
+    if positive_label is not None:
+        msg = (
+            f"hyperparameter 'positive_label' is {positive_label!r}, but task {task!r} has no "
+            "classes; leave it out, or use task=binary"
+        )
+        raise UserError(msg)
 
 
 def _check_values(table: Table, label: NDArray[np.float64] | TextColumn, task: str) -> None:

@@ -44,6 +44,7 @@ class CvScores:
     Attributes
     ----------
     train, validation : mapping of metric name to Score
+        `train` lacks a metric that is undefined on some fold's training rows.
     accuracy : float, optional
         Accuracy over held-out rows, aggregated in the same way; None without classes.
     """
@@ -57,7 +58,11 @@ def aggregate(results: Sequence[FoldResult], problem: Problem, *, pooled: bool) 
     """Aggregate the folds' results, the same for every launcher and order of arrival."""
     ordered = sorted(results, key=lambda result: result.index)
     metrics = problem.spec.metrics
-    train = {metric.name: _mean_of(ordered, "train", metric) for metric in metrics}
+    train = {
+        metric.name: _mean_of(ordered, "train", metric)
+        for metric in metrics
+        if all(metric.name in result.train for result in ordered)
+    }
     if pooled:
         validation = {metric.name: _pooled(ordered, problem, metric) for metric in metrics}
     else:
