@@ -52,9 +52,6 @@ def test_the_command_itself_says_so_too(tmp_path: Path, name: str) -> None:
     assert line in ended.log.splitlines()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only the table's element type bounds a number, not the estimator's float32"
-)
 @pytest.mark.parametrize("algorithm", ["decision_tree", "random_forest", "extra_trees"])
 def test_a_number_beyond_the_float32_of_scikit_learns_trees_is_named(
     tmp_path: Path, algorithm: str
@@ -181,9 +178,6 @@ def test_what_cannot_be_read_is_told_by_its_channel(
     assert "permission" in line
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a data file that is a broken link is left out without a word"
-)
 def test_a_broken_link_beside_a_good_file_is_not_left_out_in_silence(tmp_path: Path) -> None:
     opt_ml = write_job(tmp_path, OWN, {"train": {"a.csv": small_csv()}})
     (opt_ml.channel("train") / "b.csv").symlink_to("/nonexistent/b.csv")

@@ -128,9 +128,6 @@ def test_too_little_memory_to_read_is_the_platforms_fault(too_wide: Ended) -> No
     assert "memory" in line
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the fallback's 65,536 rows are told, 48.8 GiB, not what the data needs"
-)
 def test_the_memory_told_is_what_the_data_needs(too_wide: Ended) -> None:
     assert "1.49 GiB" in refused(too_wide)
 

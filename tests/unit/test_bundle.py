@@ -153,6 +153,16 @@ def test_full_disk_is_the_platforms(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_a_full_disk_asks_for_more_disk(tmp_path: Path) -> None:
+    taken = tmp_path / "model"
+    taken.write_bytes(b"")
+
+    with pytest.raises(PlatformError, match="File exists; expected a folder") as caught:
+        save_bundle(taken, _manifest("xgboost"), [_model("xgboost")])
+
+    assert "VolumeSizeInGB" not in str(caught.value)
+
+
 def test_writer_killed_between_files_leaves_no_model(tmp_path: Path) -> None:
     """The process ends itself at each rename in turn; what it leaves is a whole model or none."""
     save_bundle(tmp_path, _manifest("xgboost"), [_model("xgboost")])

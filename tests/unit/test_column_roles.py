@@ -89,6 +89,22 @@ def test_contradictory_roles_are_refused(options: DataOptions, said: str) -> Non
     assert said in refusal(TEXT, options)
 
 
+def test_long_name_leaves_room_for_what_is_known() -> None:
+    message = refusal(TEXT, DataOptions(group_column="q" * 2000))
+
+    assert "names the column 'qqq" in message
+    assert "known: 'y', 'a', 'b', 'c'" in message
+    assert len(message) < 250
+
+
+def test_long_names_that_are_known_leave_room_for_the_place() -> None:
+    message = refusal(f"y,{'a' * 2000}\n1,2\n1,inf\n")
+
+    assert "row 3, column 'aaa" in message
+    assert "the number is infinite" in message
+    assert len(message) < 400
+
+
 def test_index_without_header_must_be_in_range() -> None:
     message = refusal("1,2\n3,4\n", DataOptions(label="age"))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crossfold.data.options import DataOptions
-from tests.unit.channel_builder import refusal
+from tests.unit.channel_builder import read_train, refusal
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,26 @@ def test_header_without_rows_is_refused_when_declared() -> None:
     assert "file a.csv has no rows" in refusal("y,a\n", DataOptions(header="true"))
 
 
-def test_number_beyond_float32_is_refused_with_its_place() -> None:
-    message = refusal("y,a\n1,2\n1,1e39\n", dtype=np.float32)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("cell", ["1e39", "-1e39", "3.4028236e38"])
+def test_number_beyond_float32_is_refused_whatever_the_matrix_holds(cell: str, dtype: type) -> None:
+    message = refusal(f"y,a\n1,2\n1,{cell}\n1,-inf\n", dtype=dtype)
 
-    assert "row 3, column 'a'" in message
-    assert "3.4e+38" in message
+    assert "file a.csv, row 3, column 'a'" in message
+    assert "3.4e+38, the largest of float32" in message
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_greatest_number_of_float32_is_taken(dtype: type) -> None:
+    table = read_train("y,a\n1,3.4028234e38\n1,-3.4028234e38\n1,\n", dtype=dtype)
+
+    assert np.isfinite(table.features[:2].astype(np.float32)).all()
+
+
+def test_number_beyond_float32_is_refused_among_texts_that_turn_out_to_be_numbers() -> None:
+    message = refusal("y,a\n1,2\n" + "1, \n" * 3 + '1," 1e39 "\n')
+
+    assert "row 6, column 'a': the number is infinite or beyond" in message
 
 
 def test_text_that_is_not_utf8_is_refused_with_row_and_column() -> None:

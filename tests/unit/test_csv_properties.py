@@ -16,7 +16,8 @@ from tests.unit.channel_builder import read
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6).filter(
     lambda t: not is_number(t) and not is_date(t) and "," not in t
 )
-NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
+LARGEST = float(np.finfo(np.float32).max)
+NUMBERS = st.one_of(st.none(), st.floats(-LARGEST, LARGEST))
 ROWS = st.lists(
     st.tuples(st.integers(-5, 5), NUMBERS, TEXTS, st.text(max_size=5)), min_size=1, max_size=20
 )

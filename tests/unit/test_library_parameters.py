@@ -349,6 +349,57 @@ def test_contradicting_lightgbm_switches_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"boosting": "rf"}, "'boosting'.*'bagging_freq'.*'feature_fraction'"),
+        ({"boosting": "rf", "bagging_freq": 1}, "'boosting'"),
+        ({"boosting": "rf", "bagging_fraction": 0.5}, "'boosting'"),
+        ({"data_sample_strategy": "goss", "top_rate": 0.95}, "'top_rate'.*'other_rate'"),
+    ],
+)
+def test_lightgbm_is_not_asked_to_draw_what_it_refuses(params: dict[str, Any], names: str) -> None:
+    _assert_lightgbm(params, refuses=True)
+    with pytest.raises(UserError, match=names):
+        check_params("lightgbm", "binary", params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
+        {"boosting": "rf", "feature_fraction": 0.5},
+        {"boosting": "rf", "data_sample_strategy": "goss"},
+        {"data_sample_strategy": "goss", "top_rate": 0.5, "other_rate": 0.5},
+    ],
+)
+def test_lightgbm_is_asked_to_draw_what_it_takes(params: dict[str, Any]) -> None:
+    _assert_lightgbm(params, refuses=False)
+    check_params("lightgbm", "binary", params)
+
+
+def _assert_lightgbm(params: dict[str, Any], *, refuses: bool) -> None:
+    import lightgbm
+
+    rows = np.arange(200.0).reshape(100, 2)
+    data = lightgbm.Dataset(rows, rows[:, 0] > 100, params={"verbosity": -1})
+    try:
+        lightgbm.Booster({"verbosity": -1, **params}, data).update()
+    except lightgbm.basic.LightGBMError:
+        assert refuses
+    else:
+        assert not refuses
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "name"), [("xgboost", "max_depth"), ("lightgbm", "min_data_in_leaf")]
+)
+def test_whole_numbers_end_where_the_librarys_do(algorithm: str, name: str) -> None:
+    assert _decode(algorithm, **{name: "2147483647"}) == {name: 2147483647}
+    with pytest.raises(UserError, match=f"'{name}' is '2147483648'.*at most 2147483647"):
+        _decode(algorithm, **{name: "2147483648"})
+
+
+@pytest.mark.parametrize(
     ("raw", "objective"),
     [
         ({"quantile_alpha": "0.5"}, "reg:quantileerror"),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
+from crossfold.data import libsvm_layout
 from crossfold.data.options import DataOptions
 from crossfold.errors import UserError
 from tests.unit.channel_builder import read, refusal
@@ -110,6 +111,33 @@ def test_matrix_beyond_memory_is_refused() -> None:
 
     assert "indices up to 99999999999" in message
     assert "GiB" in message
+
+
+def test_more_columns_than_a_dense_matrix_should_have_are_refused() -> None:
+    message = refusal({"train/a.libsvm": "1 0:1\n", "train/b.libsvm": "1 1000000:1\n"})
+
+    assert "file b.libsvm has indices up to 1000000" in message
+    assert "indices up to 999999" in message
+
+
+def test_columns_cost_memory_however_few_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libsvm_layout, "_memory_bytes", lambda: 100 << 20)
+
+    message = refusal({"train/a.libsvm": "1 199999:1\n"})
+
+    # 200,000 columns of 1,100 and 8 bytes
+    assert "need 0.2 GiB of 0.1 GiB" in message
+
+
+def test_rows_too_wide_for_one_block_are_all_read() -> None:
+    n_rows = 100
+    lines = "".join(f"1 {i}:{i + 1} 299999:7\n" for i in range(n_rows))
+
+    table = read({"train/a.libsvm": lines}, absent=0.0, dtype=np.float32)["train"]
+
+    np.testing.assert_array_equal(table.features[range(n_rows), range(n_rows)], range(1, 101))
+    np.testing.assert_array_equal(table.features[:, -1], np.full(n_rows, 7))
+    assert np.count_nonzero(table.features) == 2 * n_rows
 
 
 def test_empty_file_is_refused() -> None:

@@ -390,6 +390,15 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     assert printed.out + printed.err == ""
 
 
+@pytest.mark.parametrize("items", [(1, 0), (1, 0, 0, 0, 0)])
+def test_constraints_that_do_not_fit_the_features_are_the_users(items: tuple[int, ...]) -> None:
+    spec = make_spec("lightgbm", "binary", 2, params={"monotone_constraints": items})
+
+    told = f"'monotone_constraints' is a list of length {len(items)}, .* features is 4"
+    with pytest.raises(UserError, match=told):
+        fitted(spec, make_rows(2).examples())
+
+
 def test_failure_of_the_library_is_one_line() -> None:
     spec = make_spec("lightgbm", "binary", 2, params={"num_leaves": 1})
 

@@ -137,6 +137,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parse_manifest(text)
 
 
+@pytest.mark.parametrize("written", ["Infinity", "-Infinity", "NaN", "1e999", "1" + "0" * 400])
+def test_a_metric_that_is_no_finite_number_is_refused(written: str) -> None:
+    text = json.dumps({**_document(), "metrics": {"auc": "HERE"}}).replace('"HERE"', written)
+
+    with pytest.raises(UserError, match="metrics: auc"):
+        parse_manifest(text)
+
+
 @given(
     st.sampled_from(sorted(_document())),
     st.recursive(

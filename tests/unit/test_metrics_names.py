@@ -66,7 +66,8 @@ def test_an_unknown_metric_names_the_nearest_and_lists_the_known() -> None:
 
     message = str(caught.value)
     assert message.startswith(
-        "metric 'acuracy' is unknown for task 'binary'; did you mean 'accuracy'? expected one of "
+        "hyperparameter 'eval_metric': metric 'acuracy' is unknown for task 'binary'; did you "
+        "mean 'accuracy'? expected one of "
     )
     assert all(name in message for name in metric_names("binary"))
     assert "\n" not in message

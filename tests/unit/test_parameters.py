@@ -52,6 +52,8 @@ def test_message_says_name_value_and_what_is_allowed() -> None:
         (Integer(1), "an integer of at least 1"),
         (Integer(1, 10), "an integer from 1 to 10"),
         (Integer(high=3), "an integer of at most 3"),
+        (Integer(0, 2**31 - 1), "an integer from 0 to 2147483647"),
+        (Integer(0, largest=9), "an integer of at least 0"),
         (Integer(), "an integer"),
         (Continuous(0, low_open=True), "a number above 0"),
         (Continuous(1, 2, high_open=True), "a number at least 1 and below 2"),
@@ -107,6 +109,7 @@ def test_texts_become_typed_values(kind: Kind, text: str, value: object) -> None
         (Integer(1), "0"),
         (Integer(1), "1.5"),
         (Integer(1), "nan"),
+        (Integer(1, largest=9), "10"),
         (Continuous(0, 1, low_open=True), "0"),
         (Continuous(0, 1, high_open=True), "1"),
         (Continuous(), "nan"),
@@ -130,6 +133,18 @@ def test_texts_become_typed_values(kind: Kind, text: str, value: object) -> None
 )
 def test_other_texts_are_refused(kind: Kind, text: str) -> None:
     with pytest.raises(UserError, match="hyperparameter 'p' is .*; expected"):
+        Parameter("p", kind).decode(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "hint"),
+    [
+        (Integer(0, largest=9), "10", "the library takes at most 9"),
+        (TextList(), "b,auc,auc", "'auc' is named twice"),
+    ],
+)
+def test_a_mistake_is_told(kind: Kind, text: str, hint: str) -> None:
+    with pytest.raises(UserError, match=hint):
         Parameter("p", kind).decode(text)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,33 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     table = read_channels(channels, DataOptions())["train"]
 
     assert table.n_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.symlink_to("nowhere"), "is a link that cannot be read (No such file"),
+        (lambda path: path.symlink_to(path.name), "is a link that cannot be read (Too many"),
+        (os.mkfifo, "is a pipe, socket or device"),
+    ],
+)
+def test_what_is_no_file_is_not_left_out_in_silence(
+    tmp_path: Path, make: Callable[[Path], None], said: str
+) -> None:
+    channels = write_channels(tmp_path, {"train/0/a.csv": "1,2\n"})
+    make(tmp_path / "train" / "0" / "b.csv")
+
+    with pytest.raises(UserError, match="channel 'train', file 0/b.csv ") as caught:
+        read_channels(channels, DataOptions())
+
+    assert said in str(caught.value)
+
+
+def test_what_is_hidden_may_be_anything(tmp_path: Path) -> None:
+    channels = write_channels(tmp_path, {"train/a.csv": "1,2\n"})
+    (tmp_path / "train" / "_b.csv").symlink_to("nowhere")
+
+    assert read_channels(channels, DataOptions())["train"].n_rows == 1
 
 
 def test_channels_may_differ_in_format() -> None:

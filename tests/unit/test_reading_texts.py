@@ -60,7 +60,7 @@ def test_dates_are_refused_unless_named_categorical(cell: str) -> None:
     message = refusal(f"y,b\n1,{cell}\n0,\n")
     kept = read_train(f"y,b\n1,{cell}\n0,\n", KEEP_B)
 
-    assert f"column 'b' holds dates such as '{cell}'" in message
+    assert f"channel 'train', file a.csv, column 'b' holds dates such as '{cell}'" in message
     assert "drop_columns" in message
     assert "categorical_columns" in message
     assert kept.columns[0].categories == (cell,)
@@ -78,7 +78,9 @@ def test_near_unique_text_is_refused_unless_named_categorical() -> None:
     message = refusal(content)
     kept = read_train(content, KEEP_B)
 
-    assert "column 'b' holds 1001 distinct texts in 1001 rows" in message
+    assert (
+        "channel 'train', file a.csv, column 'b' holds 1001 distinct texts in 1001 rows" in message
+    )
     assert "drop_columns" in message
     assert len(kept.columns[0].categories) == 1001
 
@@ -97,6 +99,12 @@ def test_thousand_distinct_texts_are_categories() -> None:
 
 def test_decimal_commas_are_refused() -> None:
     assert "decimal commas such as '2,5'" in refusal("y;b\n1;2,5\n0;3,5\n")
+
+
+def test_guards_name_the_first_file_that_holds_such_a_text() -> None:
+    files = {"train/a.csv": "y,b\n1,\n", "train/b.csv": "y,b\n1,\n0,2020-01-31\n"}
+
+    assert "channel 'train', file b.csv, column 'b' holds dates" in refusal(files)
 
 
 @pytest.mark.parametrize(

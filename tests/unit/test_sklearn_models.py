@@ -29,7 +29,7 @@ from crossfold.algorithms.sklearn_names import ESTIMATORS
 from crossfold.data.table import Column
 from crossfold.errors import AlgorithmError, UserError
 from crossfold.metrics.metric import metric_named
-from crossfold.metrics.prediction import Prediction
+from crossfold.metrics.prediction import Prediction, Task
 from tests.unit.model_examples import (
     COLUMNS,
     KIND,
@@ -307,6 +307,28 @@ def test_parameter_out_of_range_is_the_users() -> None:
         fitted(make_spec("svm", "binary", 2, params={"C": -1.0}), make_rows(2).examples())
 
 
+@pytest.mark.parametrize(
+    ("name", "n_classes", "params", "told"),
+    [
+        (
+            "logistic_regression",
+            2,
+            {"penalty": "l1", "solver": "lbfgs"},
+            "Solver lbfgs .* l1 penalty",
+        ),
+        ("logistic_regression", 3, {"solver": "liblinear"}, "'liblinear' solver"),
+        ("sklearn.svm.LinearSVC", 2, {"penalty": "l1", "loss": "hinge"}, "Unsupported set"),
+    ],
+)
+def test_parameters_that_exclude_each_other_are_the_users(
+    name: str, n_classes: int, params: dict[str, Any], told: str
+) -> None:
+    task: Task = "binary" if n_classes == 2 else "multiclass"
+
+    with pytest.raises(UserError, match=f"^hyperparameters contradict each other: .*{told}"):
+        fitted(make_spec(name, task, n_classes, params=params), make_rows(n_classes).examples())
+
+
 def test_parameter_unknown_to_the_estimator_names_the_nearest() -> None:
     with pytest.raises(UserError, match="'gama'.*did you mean 'gamma'"):
         fitted(make_spec("svm", "binary", 2, params={"gama": 1.0}), make_rows(2).examples())
@@ -380,6 +402,16 @@ def test_hint_names_the_columns_and_the_figures() -> None:
     assert "'price'" in hint
     assert "'größe'" in hint
     assert "standardize=true" in hint
+
+
+def test_a_column_without_a_value_gives_no_warning_and_no_hint_of_its_own() -> None:
+    rows = make_rows(2)
+    rows.features[:, 1] = np.nan
+
+    hint = scale_hint(make_spec("svm", "binary", 2), COLUMNS, rows.features)
+
+    assert hint is not None
+    assert "'age'" not in hint
 
 
 @pytest.mark.parametrize(

@@ -477,6 +477,15 @@ def test_contributions_add_up_to_the_margin(task: Any, n_classes: int) -> None:
     assert_allclose(values.sum(axis=-1), margins, atol=1e-4)
 
 
+@pytest.mark.parametrize("items", [(1, 0), (1, 0, 0, 0, 0)])
+def test_constraints_that_do_not_fit_the_features_are_the_users(items: tuple[int, ...]) -> None:
+    spec = make_spec("xgboost", "binary", 2, params={"monotone_constraints": items})
+
+    told = f"'monotone_constraints' is a list of length {len(items)}, .* features is 4"
+    with pytest.raises(UserError, match=told):
+        fitted(spec, make_rows(2).examples())
+
+
 def test_failure_of_the_library_is_one_line() -> None:
     spec = make_spec("xgboost", "binary", 2, params={"max_depth": -7})
 

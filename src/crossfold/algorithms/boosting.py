@@ -5,18 +5,27 @@ Knows no library.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.algorithms.adapter import Examples, FitWatcher, Model, ModelSpec
+from crossfold.data.table import Column
 from crossfold.errors import UserError
 from crossfold.metrics.metric import Metric
 from crossfold.metrics.prediction import Prediction
 
 RoundScores = dict[str, dict[str, float]]
+
+_ITEM_PER_FEATURE = (
+    "monotone_constraints",
+    "feature_contri",
+    "max_bin_by_feature",
+    "cegb_penalty_feature_lazy",
+    "cegb_penalty_feature_coupled",
+)
 
 
 @dataclass(slots=True)
@@ -181,6 +190,26 @@ def require_groups(rows: Examples) -> NDArray[np.int32]:
         message = "task 'ranking' needs the query of each row; name its column in group_column"
         raise UserError(message)
     return rows.group
+
+
+def require_item_per_feature(spec: ModelSpec, columns: Sequence[Column]) -> None:
+    """Refuse a list with one item for each feature that has another length.
+
+    XGBoost alone would fill a short list with zeros.
+
+    Raises
+    ------
+    UserError
+        A list is too short or too long.
+    """
+    for name in _ITEM_PER_FEATURE:
+        items = spec.params.get(name)
+        if isinstance(items, (tuple, list)) and len(items) != len(columns):
+            message = (
+                f"hyperparameter {name!r} is a list of length {len(items)}, but the number of "
+                f"features is {len(columns)}; give one item for each feature, in their order"
+            )
+            raise UserError(message)
 
 
 def _best_round(spec: ModelSpec, *, is_watched: bool) -> BestRound | None:

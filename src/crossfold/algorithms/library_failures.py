@@ -16,7 +16,15 @@ from typing import Any
 from crossfold.errors import AlgorithmError, PlatformError
 
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "std::bad_array_new_length", "length_error")
-_LIBRARY_PREFIX = re.compile(r"^(?:\[\d\d:\d\d:\d\d\] )?(?:\S+\.(?:cc|cu|h|cpp|hpp):\d+: )?")
+_SOURCE = r"\S+\.(?:cc|cu|cpp|h|hpp)"
+_NOISE = (
+    # XGBoost: ``[05:16:01] …/param.h:230: Check failed: condition: reason``.
+    re.compile(rf"^(?:\[\d\d:\d\d:\d\d\] )?(?:{_SOURCE}:\d+: )?"),
+    re.compile(r"^Check failed: .+? ?: (?=\S)"),
+    # LightGBM: ``Check failed: condition at …/rf.hpp, line 37 .``, the condition being C++.
+    re.compile(rf" at {_SOURCE}, line \d+ *\.? *$"),
+    re.compile(r"\bstatic_cast<\w+>|\b\w+->|\bconfig_\."),
+)
 
 
 @contextmanager
@@ -40,8 +48,8 @@ def told_as_algorithm_error(library: str, action: str, *errors: type[Exception])
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the first line of an error that says something, without the library's source path."""
-    lines = (_LIBRARY_PREFIX.sub("", line).strip() for line in str(error).splitlines())
+    """Return the first line of an error that says something, without the library's source code."""
+    lines = (_without_noise(line) for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)
 
 
@@ -54,6 +62,12 @@ def recorded_warnings() -> Iterator[list[str]]:
         yield texts
     finally:
         _RECORDER.leave(texts)
+
+
+def _without_noise(line: str) -> str:
+    for noise in _NOISE:
+        line = noise.sub("", line)
+    return line.strip()
 
 
 class _Recorder:

@@ -25,6 +25,7 @@ from crossfold.algorithms.boosting import (
     multiclass_prediction,
     query_sizes,
     require_groups,
+    require_item_per_feature,
     score_round,
     without_features,
 )
@@ -141,9 +142,10 @@ class LightgbmAlgorithm:
         AlgorithmError
             LightGBM failed; its message is kept.
         UserError
-            The objective does not fit the task.
+            The objective does not fit the task, or a list does not fit the features.
         """
         _silence()
+        require_item_per_feature(spec, columns)
         n_useful = useful_threads(spec.n_threads, train.features.size)
         params = _library_params(replace(spec, n_threads=n_useful))
         with (

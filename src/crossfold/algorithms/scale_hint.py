@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,11 +44,7 @@ def scale_hint(spec: ModelSpec, columns: Sequence[Column], features: NDArray[Any
     numbers = [i for i, column in enumerate(columns) if column.kind == "number"]
     if spec.standardize or not is_sensitive or len(numbers) < 2:
         return None
-    sample = features[:: max(1, len(features) // _MAX_ROWS), numbers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        deviations = np.nanstd(sample.astype(np.float64), axis=0)
-    deviations[~(deviations > 0)] = np.nan
+    deviations = _deviations(features[:: max(1, len(features) // _MAX_ROWS), numbers])
     if np.count_nonzero(~np.isnan(deviations)) < 2:
         return None
     least, most = int(np.nanargmin(deviations)), int(np.nanargmax(deviations))
@@ -62,3 +57,14 @@ def scale_hint(spec: ModelSpec, columns: Sequence[Column], features: NDArray[Any
         f"{deviations[least]:.4g} ({ratio:.0f} times less); {spec.algorithm} depends on scale, so "
         "try standardize=true"
     )
+
+
+def _deviations(sample: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the standard deviation of each column; NaN where it has none above 0."""
+    deviations = np.full(sample.shape[1], np.nan)
+    # Without a value `nanstd` warns, and Python's warning filters are not this thread's alone.
+    has_values = ~np.isnan(sample).all(axis=0)
+    with np.errstate(all="ignore"):
+        deviations[has_values] = np.nanstd(sample[:, has_values].astype(np.float64), axis=0)
+    deviations[~(deviations > 0)] = np.nan
+    return deviations

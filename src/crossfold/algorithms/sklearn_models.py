@@ -5,6 +5,7 @@ Source: scikit-learn user guide, "Pipelines and composite estimators".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,11 @@ from numpy.typing import NDArray
 
 from crossfold.algorithms.adapter import Examples, FitWatcher, ModelSpec
 from crossfold.algorithms.class_weights import fit_weights
-from crossfold.algorithms.library_failures import recorded_warnings, told_as_algorithm_error
+from crossfold.algorithms.library_failures import (
+    reason_of,
+    recorded_warnings,
+    told_as_algorithm_error,
+)
 from crossfold.algorithms.sklearn_estimators import (
     build_estimator,
     constructor_names,
@@ -36,6 +41,10 @@ _FAILURES = (ValueError, TypeError, RuntimeError, AttributeError, ArithmeticErro
 # Their `predict` is the argmax of `predict_proba`: asking for both would do the work twice.
 _LABELS_FROM_PROBABILITIES = frozenset(
     {"RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier"}
+)
+# How linear models tell that solver, penalty and loss do not go together.
+_CONTRADICTION = re.compile(
+    r"Unsupported set of arguments|\bpenalty\b|\bsolver\b.*\b(?:only|supports?)\b", re.IGNORECASE
 )
 # A class that the rows fitted on did not have: below every score, and finite so that means are.
 _ABSENT_SCORE = -1e300
@@ -201,13 +210,18 @@ def _weight_to_pass(
 
 @contextmanager
 def _told_as_user_error() -> Iterator[None]:
-    """Tell a parameter out of its range as the user's."""
+    """Tell a parameter out of its range, or two that exclude each other, as the user's."""
     from sklearn.utils._param_validation import InvalidParameterError
 
     try:
         yield
     except InvalidParameterError as error:
         message = f"hyperparameter out of range: {' '.join(str(error).split())}"
+        raise UserError(message) from error
+    except ValueError as error:
+        if not _CONTRADICTION.search(str(error)):
+            raise
+        message = f"hyperparameters contradict each other: {reason_of(error).rstrip('.')}"
         raise UserError(message) from error
 
 

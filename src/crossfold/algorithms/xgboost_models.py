@@ -25,6 +25,7 @@ from crossfold.algorithms.boosting import (
     binary_prediction,
     boost,
     multiclass_prediction,
+    require_item_per_feature,
     score_round,
     sigmoid,
     softmax,
@@ -133,8 +134,10 @@ class XgboostAlgorithm:
         AlgorithmError
             XGBoost failed; its message is kept.
         UserError
-            The objective does not fit the task, or the weights differ within a query.
+            The objective does not fit the task, a list does not fit the features, or the weights
+            differ within a query.
         """
+        require_item_per_feature(spec, columns)
         objective = objective_of(spec)
         spec = replace(spec, n_threads=useful_threads(spec.n_threads, train.features.size))
         with (

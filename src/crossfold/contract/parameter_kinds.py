@@ -17,6 +17,7 @@ from crossfold.contract.hyperparameters import (
     decode_list,
     decode_number,
     is_nothing,
+    shortened,
 )
 
 _N = TypeVar("_N", int, float)
@@ -43,18 +44,25 @@ class Kind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number, ends included; ``5.0`` is one unless `strict`."""
+    """A whole number, ends included; ``5.0`` is one unless `strict`.
+
+    `largest` is the end of the library's type: too far off to be told before it is passed.
+    """
 
     low: int | None = None
     high: int | None = None
     strict: bool = False
+    largest: int | None = None
 
     @property
     def expected(self) -> str:
         return _with_bounds("an integer", self.low, self.high)
 
     def decode(self, text: str) -> int:
-        return _bounded(decode_integer(text, strict=self.strict), self.low, self.high)
+        number = _bounded(decode_integer(text, strict=self.strict), self.low, self.high)
+        if self.largest is not None and number > self.largest:
+            raise Mistake(f"the library takes at most {self.largest}")
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +169,11 @@ class TextList:
 
     def decode(self, text: str) -> tuple[str, ...]:
         items = decode_list(text)
-        if not all(items) or len(set(items)) < len(items):
+        if not all(items):
             raise ValueError(text)
+        repeated = next((item for item in items if items.count(item) > 1), None)
+        if repeated is not None:
+            raise Mistake(f"{shortened(repeated)!r} is named twice; name it once")
         return items
 
 
@@ -280,13 +291,17 @@ def _with_bounds(
     low_open: bool = False,
     high_open: bool = False,
 ) -> str:
-    at_least = "" if low is None else f"{'above' if low_open else 'of at least'} {low:g}"
-    at_most = "" if high is None else f"{'below' if high_open else 'at most'} {high:g}"
+    at_least = "" if low is None else f"{'above' if low_open else 'of at least'} {_told(low)}"
+    at_most = "" if high is None else f"{'below' if high_open else 'at most'} {_told(high)}"
     if low is not None and high is not None and not (low_open or high_open):
-        return f"{noun} from {low:g} to {high:g}"
+        return f"{noun} from {_told(low)} to {_told(high)}"
     if low is not None and high is not None:
         return f"{noun} {at_least.replace('of ', '')} and {at_most}"
     return " ".join(filter(None, (noun, at_least or at_most.replace("at most", "of at most"))))
+
+
+def _told(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _bounded(number: _N, low: float | None, high: float | None) -> _N:

@@ -191,9 +191,9 @@ def _refuse_dropped_roles(
     for role, position in roles.items():
         if position in dropped:
             raise UserError(
-                f"column {quoted(columns.names[position])} is the {role} column and in drop_columns; "
-                "take it out of one, or set hyperparameter 'label' where it is the label only "
-                "because it comes first (a column with a role is never a feature)"
+                f"column {quoted(columns.names[position])} is the {role} column and in "
+                "drop_columns; take it out of one, or set hyperparameter 'label' where it is the "
+                "label only because it comes first (a column with a role is never a feature)"
             )
 
 

@@ -78,8 +78,9 @@ def _refuse_roles(options: DataOptions) -> None:
         value = getattr(options, option)
         if value is not None:
             raise UserError(
-                f"hyperparameter {option!r} is {quoted(value)}, but LIBSVM rows carry label, weight and "
-                "qid themselves and no other role; remove it, or use CSV, Parquet or JSON Lines"
+                f"hyperparameter {option!r} is {quoted(value)}, but LIBSVM rows carry label, "
+                "weight and qid themselves and no other role; remove it, or use CSV, Parquet or "
+                "JSON Lines"
             )
 
 

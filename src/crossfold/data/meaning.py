@@ -128,8 +128,7 @@ def _stray_text(
     else:
         way_out = "clean it"
     return UserError(
-        f"{row_set.place(row, position)}: {quoted(texts[text])} is not a number{others}; "
-        f"{way_out}"
+        f"{row_set.place(row, position)}: {quoted(texts[text])} is not a number{others}; {way_out}"
     )
 
 
@@ -140,8 +139,8 @@ def _check_categories(
     column = row_set.file_of(row).place(column=layout.names[position])
     if all(is_date(text) for text in texts):
         raise UserError(
-            f"{column} holds dates such as {quoted(texts[0])}, which no algorithm here takes as they "
-            f"are; turn them into numbers, {_WAYS_OUT}"
+            f"{column} holds dates such as {quoted(texts[0])}, which no algorithm here takes as "
+            f"they are; turn them into numbers, {_WAYS_OUT}"
         )
     if all(has_decimal_comma(text) for text in texts):
         raise UserError(

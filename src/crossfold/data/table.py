@@ -59,7 +59,8 @@ class Table:
     Attributes
     ----------
     features : ndarray of shape (n_rows, n_features), float32 or float64
-        C order.  NaN is missing, no value is infinite or beyond float32; category columns hold codes.
+        C order.  NaN is missing, no value is infinite or beyond float32;
+        category columns hold codes.
     columns : tuple of Column
         One for each column of `features`.
     label : ndarray of shape (n_rows,), float64, or TextColumn, or None

@@ -55,7 +55,7 @@ def metric_named(name: str, task: Task) -> Metric:
         raise UserError(_unknown(name, task))
     if task not in metric.tasks:
         tasks = " and ".join(sorted(metric.tasks))
-        message = f"metric {name!r} is for {tasks}, but the task is {task!r}; {_allowed(task)}"
+        message = f"{_asked(name)} is for {tasks}, but the task is {task!r}; {_allowed(task)}"
         raise UserError(message)
     return metric
 
@@ -84,7 +84,7 @@ def _member_of_family(name: str) -> Metric | None:
 
 def _f_beta(name: str, beta: float) -> Metric:
     if beta == 0:
-        message = f"metric {name!r}: beta is 0; expected a number above 0, or use 'precision'"
+        message = f"{_asked(name)}: beta is 0; expected a number above 0, or use 'precision'"
         raise UserError(message)
     number = f"{beta:.15g}"
     if number == "1":
@@ -100,7 +100,7 @@ def _f_beta(name: str, beta: float) -> Metric:
 
 def _error_at(name: str, text: str) -> Metric:
     if not re.fullmatch(r"\d*\.?\d+", text) or not 0 < float(text) < 1:
-        message = f"metric {name!r}: threshold {text!r}; expected a number between 0 and 1"
+        message = f"{_asked(name)}: threshold {text!r}; expected a number between 0 and 1"
         raise UserError(message)
     threshold = float(text)
     canonical = f"error@{threshold:.15g}"
@@ -116,7 +116,7 @@ def _error_at(name: str, text: str) -> Metric:
 
 def _ranking_at(name: str, base: str, text: str) -> Metric:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
-        message = f"metric {name!r}: {text!r} after '@'; expected a whole number above 0"
+        message = f"{_asked(name)}: {text!r} after '@'; expected a whole number above 0"
         raise UserError(message)
     canonical = f"{base}@{int(text)}"
     compute = partial(_RANKING_FORMULAS[base], k=int(text))
@@ -129,7 +129,11 @@ def _unknown(name: str, task: Task) -> str:
 
     near = get_close_matches(name.strip().lower(), [*metric_names(task), *ALIASES[task]], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"metric {name!r} is unknown for task {task!r}{hint} {_allowed(task)}"
+    return f"{_asked(name)} is unknown for task {task!r}{hint} {_allowed(task)}"
+
+
+def _asked(name: str) -> str:
+    return f"hyperparameter 'eval_metric': metric {name!r}"
 
 
 def _allowed(task: Task) -> str:

@@ -6,6 +6,7 @@ without a manifest holds no model.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -74,7 +75,7 @@ def save_bundle(folder: Path, manifest: Manifest, models: Sequence[Model]) -> Ma
     except OSError as error:
         message = (
             f"the model cannot be written into {str(folder)!r}: {error.strerror or error}; "
-            "free space or give the volume more (VolumeSizeInGB)"
+            f"{_advice(error)}"
         )
         raise PlatformError(message) from error
     return complete
@@ -132,6 +133,12 @@ def average(predictions: Sequence[Prediction]) -> Prediction:
         scores=_mean([p.scores for p in predictions]),
         values=_mean([p.values for p in predictions]),
     )
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "free space or give the volume more (VolumeSizeInGB)"
+    return "expected a folder that this job may write into"
 
 
 def _write_model(aside: Path, model: Model, index: int, n_models: int) -> StoredModel:

@@ -253,6 +253,9 @@ def _metric(name: str, value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(f"metrics: {name}", value, "a number or null")
+    # Python also reads Infinity and 1e999, and integers that no float can hold.
+    if not abs(value) <= sys.float_info.max:
+        _refuse(f"metrics: {name}", value, "a finite number or null")
     return float(value)
 
 

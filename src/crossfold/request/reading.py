@@ -129,7 +129,8 @@ def _check_params(request: JobRequest, family: Family) -> None:
     """Let the estimator that will be fitted check its parameters, where it is settled which."""
     if request.task != "auto":
         check_params(request.algorithm, request.task, request.params)
-    elif family.tasks <= _CLASS_TASKS:
+    elif family.has_rounds or family.tasks <= _CLASS_TASKS:
+        # A booster takes the same parameters for every task.
         check_params(request.algorithm, "binary", request.params)
 
 

@@ -103,6 +103,10 @@ def check_params(algorithm: str, task: Task, params: Mapping[str, Any]) -> None:
             raise UserError(
                 f"hyperparameters {first!r} and {second!r} contradict each other; keep one"
             )
+    if algorithm == "lightgbm":
+        from crossfold.algorithms.parameters.lightgbm_rules import check_sampling
+
+        check_sampling(params)
     if algorithm not in BOOSTERS:
         from crossfold.algorithms.parameters.sklearn import check_values
 

@@ -26,8 +26,9 @@ _FRACTION = Continuous(0, 1, low_open=True)
 _PROBABILITY = Continuous(0, 1)
 _NOT_NEGATIVE = Continuous(0)
 _POSITIVE = Continuous(0, low_open=True)
-_ANY_INTEGER = Integer(-(2**31), 2**31 - 1)
-_SEED = Integer(0, 2**31 - 1)
+_MAX_INT32 = 2**31 - 1
+_ANY_INTEGER = Integer(-(2**31), _MAX_INT32)
+_SEED = Integer(0, _MAX_INT32)
 
 TASK_OF_OBJECTIVE: dict[str, Task] = {
     "regression": "regression",
@@ -92,6 +93,10 @@ def _p(
     )
 
 
+def _at_least(low: int) -> Integer:
+    return Integer(low, largest=_MAX_INT32)
+
+
 _CORE = (
     _p(
         "objective",
@@ -120,7 +125,7 @@ _CORE = (
     _p("num_threads", _ANY_INTEGER, description="0, -1: all cores"),
     _p("device_type", Categorical(("cpu", "gpu", "cuda")), "cpu"),
     _p("deterministic", Flag(), "false"),
-    _p("num_class", Integer(1), description="Number of classes; counted in the labels if absent"),
+    _p("num_class", _at_least(1), description="Number of classes; counted in the labels if absent"),
 )
 
 _LEARNING = (
@@ -128,12 +133,12 @@ _LEARNING = (
     _p("force_row_wise", Flag(), "false"),
     _p("histogram_pool_size", Continuous(), "-1"),
     _p("max_depth", _ANY_INTEGER, "-1", Tuning(-1, 64), description="0 or less: no limit"),
-    _p("min_data_in_leaf", Integer(0), "20", Tuning(1, 200)),
+    _p("min_data_in_leaf", _at_least(0), "20", Tuning(1, 200)),
     _p("min_sum_hessian_in_leaf", _NOT_NEGATIVE, "0.001", Tuning(1e-6, 10, "Logarithmic")),
     _p("bagging_fraction", _FRACTION, "1", Tuning(0.1, 1)),
     _p("pos_bagging_fraction", _FRACTION, "1", Tuning(0.1, 1)),
     _p("neg_bagging_fraction", _FRACTION, "1", Tuning(0.1, 1)),
-    _p("bagging_freq", Integer(0), "0", Tuning(0, 10)),
+    _p("bagging_freq", _at_least(0), "0", Tuning(0, 10)),
     _p("bagging_seed", _SEED, "3"),
     _p("bagging_by_query", Flag(), "false"),
     _p("feature_fraction", _FRACTION, "1", Tuning(0.1, 1)),
@@ -155,12 +160,12 @@ _LEARNING = (
     _p("drop_seed", _SEED, "4"),
     _p("top_rate", _PROBABILITY, "0.2", Tuning(0.05, 0.5)),
     _p("other_rate", _PROBABILITY, "0.1", Tuning(0.05, 0.5)),
-    _p("min_data_per_group", Integer(1), "100"),
-    _p("max_cat_threshold", Integer(1), "32", Tuning(1, 256)),
+    _p("min_data_per_group", _at_least(1), "100"),
+    _p("max_cat_threshold", _at_least(1), "32", Tuning(1, 256)),
     _p("cat_l2", _NOT_NEGATIVE, "10", Tuning(0, 100)),
     _p("cat_smooth", _NOT_NEGATIVE, "10", Tuning(0, 100)),
-    _p("max_cat_to_onehot", Integer(1), "4"),
-    _p("top_k", Integer(1), "20"),
+    _p("max_cat_to_onehot", _at_least(1), "4"),
+    _p("top_k", _at_least(1), "20"),
     _p(
         "monotone_constraints",
         NumberList(Integer(-1, 1)),
@@ -183,17 +188,17 @@ _LEARNING = (
     _p("interaction_constraints", IndexGroups()),
     _p("verbosity", _ANY_INTEGER, "1"),
     _p("use_quantized_grad", Flag(), "false"),
-    _p("num_grad_quant_bins", Integer(1), "4"),
+    _p("num_grad_quant_bins", _at_least(1), "4"),
     _p("quant_train_renew_leaf", Flag(), "false"),
     _p("stochastic_rounding", Flag(), "true"),
     _p("saved_feature_importance_type", Integer(0, 1), "0"),
 )
 
 _DATA = (
-    _p("max_bin", Integer(2), "255", Tuning(15, 511, "Logarithmic")),
-    _p("max_bin_by_feature", NumberList(Integer(2))),
-    _p("min_data_in_bin", Integer(1), "3", Tuning(1, 100)),
-    _p("bin_construct_sample_cnt", Integer(1), "200000"),
+    _p("max_bin", _at_least(2), "255", Tuning(15, 511, "Logarithmic")),
+    _p("max_bin_by_feature", NumberList(_at_least(2))),
+    _p("min_data_in_bin", _at_least(1), "3", Tuning(1, 100)),
+    _p("bin_construct_sample_cnt", _at_least(1), "200000"),
     _p("data_random_seed", _SEED, "1"),
     _p("is_enable_sparse", Flag(), "true"),
     _p("enable_bundle", Flag(), "true"),
@@ -214,7 +219,7 @@ _OBJECTIVE_SPECIFIC = (
     _p("fair_c", _POSITIVE, "1"),
     _p("poisson_max_delta_step", _POSITIVE, "0.7"),
     _p("tweedie_variance_power", Continuous(1, 2, high_open=True), "1.5", Tuning(1, 1.99)),
-    _p("lambdarank_truncation_level", Integer(1), "30", Tuning(1, 100)),
+    _p("lambdarank_truncation_level", _at_least(1), "30", Tuning(1, 100)),
     _p("lambdarank_norm", Flag(), "true"),
     _p("lambdarank_position_bias_regularization", _NOT_NEGATIVE, "0"),
     _p("label_gain", NumberList(Continuous())),
@@ -222,7 +227,7 @@ _OBJECTIVE_SPECIFIC = (
     _p("gpu_device_id", _ANY_INTEGER, "-1"),
     _p("gpu_device_id_list", Pattern("[0-9]+(,[0-9]+)*", "a comma list of device numbers")),
     _p("gpu_use_dp", Flag(), "false"),
-    _p("num_gpu", Integer(1), "1"),
+    _p("num_gpu", _at_least(1), "1"),
 )
 
 # Ours under another name: LightGBM's name and all its aliases mean ours.

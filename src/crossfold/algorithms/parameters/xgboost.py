@@ -28,6 +28,7 @@ _FRACTION = Continuous(0, 1, low_open=True)
 _PROBABILITY = Continuous(0, 1)
 _NOT_NEGATIVE = Continuous(0)
 _POSITIVE = Continuous(0, low_open=True)
+_MAX_INT32 = 2**31 - 1
 
 TASK_OF_OBJECTIVE: dict[str, Task] = {
     "reg:squarederror": "regression",
@@ -69,6 +70,11 @@ _UPDATERS = (
 )
 _ANY_UPDATER = "|".join(_UPDATERS)
 
+
+def _at_least(low: int) -> Integer:
+    return Integer(low, largest=_MAX_INT32)
+
+
 _GENERAL = (
     _P("booster", Categorical(("gbtree", "gblinear", "dart")), default="gbtree", tunable=True),
     _P(
@@ -76,7 +82,7 @@ _GENERAL = (
         Pattern("cpu|(cuda|gpu)(:[0-9]+)?", "cpu, cuda, cuda:<ordinal>, gpu or gpu:<ordinal>"),
         default="cpu",
     ),
-    _P("nthread", Integer(-1), aliases=("n_jobs", "num_threads"), description="0, -1: all cores"),
+    _P("nthread", _at_least(-1), aliases=("n_jobs", "num_threads"), description="0, -1: all cores"),
     _P("verbosity", Integer(0, 3), default="1"),
     _P("validate_parameters", Flag(), default="true"),
     _P("disable_default_eval_metric", Flag(), default="false"),
@@ -87,7 +93,7 @@ _GENERAL = (
         _OBJECTIVES,
         description="Learning objective; it decides the task",
     ),
-    _P("num_class", Integer(0), description="Number of classes; counted in the labels if absent"),
+    _P("num_class", _at_least(0), description="Number of classes; counted in the labels if absent"),
     _P(
         "base_score",
         OneOf((Continuous(), NumberList(Continuous()))),
@@ -118,7 +124,7 @@ _TREES = (
         default="0",
         tuning=Tuning(0, 5),
     ),
-    _P("max_depth", Integer(0), default="6", tuning=Tuning(0, 10), description="0: no limit"),
+    _P("max_depth", _at_least(0), default="6", tuning=Tuning(0, 10), description="0: no limit"),
     _P("min_child_weight", _NOT_NEGATIVE, default="1", tuning=Tuning(0, 120)),
     _P("max_delta_step", _NOT_NEGATIVE, default="0", tuning=Tuning(0, 10)),
     _P("subsample", _FRACTION, default="1", tuning=Tuning(0.5, 1)),
@@ -169,9 +175,9 @@ _TREES = (
         default="depthwise",
         tunable=True,
     ),
-    _P("max_leaves", Integer(0), default="0", tuning=Tuning(0, 256)),
-    _P("max_bin", Integer(2), default="256", tuning=Tuning(16, 512, "Logarithmic")),
-    _P("num_parallel_tree", Integer(1), default="1"),
+    _P("max_leaves", _at_least(0), default="0", tuning=Tuning(0, 256)),
+    _P("max_bin", _at_least(2), default="256", tuning=Tuning(16, 512, "Logarithmic")),
+    _P("num_parallel_tree", _at_least(1), default="1"),
     _P(
         "monotone_constraints",
         NumberList(Integer(-1, 1)),
@@ -182,10 +188,10 @@ _TREES = (
         IndexGroups(as_text=True),
         description="Features that may occur in one branch",
     ),
-    _P("max_cached_hist_node", Integer(1)),
+    _P("max_cached_hist_node", _at_least(1)),
     _P("debug_synchronize", Flag(), default="false"),
-    _P("max_cat_to_onehot", Integer(1), default="4", tunable=True, tuning=Tuning(1, 100)),
-    _P("max_cat_threshold", Integer(1), default="64", tuning=Tuning(1, 256)),
+    _P("max_cat_to_onehot", _at_least(1), default="4", tunable=True, tuning=Tuning(1, 100)),
+    _P("max_cat_threshold", _at_least(1), default="64", tuning=Tuning(1, 256)),
     _P("sparse_threshold", _PROBABILITY, default="0.2"),
     _P("default_direction", Categorical(("learn", "left", "right")), default="learn"),
     _P("opt_dense_col", _NOT_NEGATIVE, default="1"),
@@ -203,9 +209,9 @@ _DART_AND_LINEAR = (
         default="cyclic",
         tunable=True,
     ),
-    _P("top_k", Integer(0), default="0"),
+    _P("top_k", _at_least(0), default="0"),
     _P("tolerance", _NOT_NEGATIVE, default="0"),
-    _P("max_row_perbatch", Integer(1)),
+    _P("max_row_perbatch", _at_least(1)),
 )
 
 _OBJECTIVE_SPECIFIC = (
@@ -230,7 +236,7 @@ _OBJECTIVE_SPECIFIC = (
         default="topk",
         tunable=True,
     ),
-    _P("lambdarank_num_pair_per_sample", Integer(1), tuning=Tuning(1, 32)),
+    _P("lambdarank_num_pair_per_sample", _at_least(1), tuning=Tuning(1, 32)),
     _P("lambdarank_normalization", Flag(), default="true", tunable=True),
     _P("lambdarank_score_normalization", Flag(), default="true", tunable=True),
     _P("lambdarank_unbiased", Flag(), default="false", tunable=True),
