@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crossfold.contract.stop import StopRequest
+from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
@@ -19,6 +20,7 @@ from crossfold.results.aggregate import aggregate
 from crossfold.results.cv_results_file import FailedFold
 from cv_driver.checkpoints import FoldCheckpoints
 from cv_driver.final_model import FinalModel, make_final_model
+from cv_driver.fold_log import FoldLog
 from cv_driver.launchers.choice import choose_launcher
 from cv_driver.launchers.launcher import Failed, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
@@ -99,40 +101,45 @@ def _identity(job: Job, folded: FoldedProblem) -> dict[str, Any]:
 def _run(
     job: Job, folded: FoldedProblem, checkpoints: FoldCheckpoints, stop: StopRequest
 ) -> tuple[list[FoldResult], list[FailedFold]]:
+    """Run the folds that no earlier start has finished."""
     n_folds = len(folded.assignment.splits)
-    driver = job.request.driver
-    progress = Progress(job.stream, n_folds, folded.problem.spec.metrics[0].name)
-    results = checkpoints.load(n_folds, with_models=driver.final_model == "ensemble")
-    progress.reused(len(results))
-    policy = Policy(n_folds, driver.max_parallel, driver.min_success or n_folds, driver.retries)
+    policy = _policy(job, n_folds)
+    log = _fold_log(job, folded, checkpoints)
+    with_models = job.request.driver.final_model == "ensemble"
+    results = checkpoints.load(n_folds, with_models=with_models)
+    log.taken_over(results)
     missing = sorted(set(range(n_folds)) - {result.index for result in results})
-
-    running = RunningMean(folded.problem.spec.metrics[0].name, job.log)
-    emits = driver.emit == "running" and not is_pooled(job.request, folded.assignment)
-
-    def on_end(outcome: Outcome) -> None:
-        progress.ended(outcome)
-        if isinstance(outcome, Succeeded):
-            checkpoints.save(outcome.result)
-            if emits:
-                running.add(outcome.result)
-
-    for result in results if emits else []:
-        running.add(result)
-
+    outcomes: list[Outcome] = []
     if missing:
         launcher = choose_launcher(job, folded, checkpoints.models, stop)
         try:
-            outcomes = run_folds(missing, launcher, policy, stop, on_end)
+            outcomes = run_folds(missing, launcher, policy, stop, log)
         finally:
-            progress.close()
-    else:
-        outcomes = []
+            launcher.close()
+            log.close()
     results += [each.result for each in outcomes if isinstance(each, Succeeded)]
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
     ]
     return sorted(results, key=lambda result: result.index), failed
+
+
+def _policy(job: Job, n_folds: int) -> Policy:
+    driver = job.request.driver
+    if driver.min_success is not None and driver.min_success > n_folds:
+        msg = f"hyperparameter 'cv_min_success' is {driver.min_success}; there are {n_folds} folds"
+        raise UserError(msg)
+    return Policy(n_folds, driver.max_parallel, driver.min_success or n_folds, driver.retries)
+
+
+def _fold_log(job: Job, folded: FoldedProblem, checkpoints: FoldCheckpoints) -> FoldLog:
+    objective = folded.problem.spec.metrics[0].name
+    running = RunningMean(objective, job.log) if job.request.driver.emit == "running" else None
+    if running is not None and is_pooled(job.request, folded.assignment):
+        job.log("cv_emit=running has no effect: pooled scores need all folds")
+        running = None
+    n_folds = len(folded.assignment.splits)
+    return FoldLog(checkpoints, Progress(job.stream, n_folds, objective), running)
 
 
 def _aggregate(

@@ -89,6 +89,8 @@ def _refit(
         rows=problem.refit_rows,
         keep=ModelKeeper(opt_ml.model, problem, "refit").keep,
     )
+    # Saved before it is scored: a stop during the scores must not lose it.
+    save_model(opt_ml.model, problem, final, kind="refit")
     holdout = score_holdouts(problem, final.model.predict)
     save_model(opt_ml.model, problem, final, kind="refit", scores=_all_scores(outcome, holdout))
     if not final.complete:

@@ -11,8 +11,6 @@ DRIVER_ONLY = frozenset(
     {
         "_kfold",
         "_num_cv_round",
-        "_tuning_objective_metric",
-        "k",
         "train_src",
         "test_src",
         "output_path",
@@ -29,7 +27,6 @@ DRIVER_ONLY = frozenset(
         "cv_folds",
         "cv_repeats",
         "cv_validation",
-        "eval_metric",
     }
 )
 _DRIVER_PREFIX = "fold_"
@@ -45,17 +42,20 @@ def fold_hyperparameters(
     """
     own = {name: text for name, text in hyperparameters.items() if not _is_drivers(name, request)}
     own["cv_fold_index"] = str(index)
-    own["cv_repeats"] = str(request.folds.n_repeats)
-    own["cv_validation"] = request.driver.validation
-    own["algorithm"] = request.algorithm
     if request.folds.n_folds is not None:
         own["cv_folds"] = str(request.folds.n_folds)
-    if request.metrics:
-        own["eval_metric"] = ",".join(request.metrics)
+    if request.folds.n_repeats > 1:
+        own["cv_repeats"] = str(request.folds.n_repeats)
+    if request.driver.validation == "pool":
+        own["cv_validation"] = "pool"
+    if request.algorithm != "xgboost":
+        own["algorithm"] = request.algorithm
     return own
 
 
 def _is_drivers(name: str, request: JobRequest) -> bool:
-    if name == "k" and request.published_form is None:
-        return False  # the algorithm's own
+    if name == "k":
+        return request.published_form == "k"  # otherwise it is the algorithm's own
+    if name.startswith("sagemaker_"):
+        return True
     return name in DRIVER_ONLY or (name.startswith(_DRIVER_PREFIX) and name not in _KEPT)

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.results.aggregate import CvScores
-from cv_driver.launchers.launcher import Outcome, Succeeded
+from cv_driver.launchers.launcher import Failed, Outcome, Succeeded
 
 _WIDTH = 30
 
@@ -29,6 +29,12 @@ class Progress:
         if n_reused:
             self._n_done = n_reused
             self._say(f"{n_reused} of {self._n_folds} folds taken over from an earlier run")
+
+    def retried(self, failed: Failed) -> None:
+        """Say that a fold is tried again."""
+        self._say(
+            f"fold {failed.job.index + 1} of {self._n_folds} is tried again after: {failed.reason}"
+        )
 
     def ended(self, outcome: Outcome) -> None:
         """Say how a fold ended."""

@@ -18,13 +18,25 @@ class RunningMean:
     def __init__(self, objective: str, emit: Callable[[str], None]) -> None:
         self._objective = objective
         self._emit = emit
-        self._waiting: dict[int, float] = {}
-        self._in_order: list[float] = []
+        self._waiting: dict[int, float | None] = {}
+        self._next = 0
+        self._told: list[float] = []
 
     def add(self, result: FoldResult) -> None:
         """Take a fold's score; emit what can be told now."""
         self._waiting[result.index] = result.validation[self._objective]
-        while len(self._in_order) in self._waiting:
-            self._in_order.append(self._waiting.pop(len(self._in_order)))
-            mean = sum(self._in_order) / len(self._in_order)
-            self._emit(final_line("validation", self._objective, mean))
+        self._tell()
+
+    def skip(self, index: int) -> None:
+        """Step over a fold that has no score."""
+        self._waiting[index] = None
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._next in self._waiting:
+            score = self._waiting.pop(self._next)
+            self._next += 1
+            if score is not None:
+                self._told.append(score)
+                mean = sum(self._told) / len(self._told)
+                self._emit(final_line("validation", self._objective, mean))

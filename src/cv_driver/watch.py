@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import AlgorithmError, CrossfoldError, PlatformError, UserError
@@ -35,12 +36,22 @@ class Policy:
     retries: int
 
 
+class Listener(Protocol):
+    """Hears of folds as they end."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take note of a fold that ended for good."""
+
+    def retried(self, failed: Failed) -> None:
+        """Take note of a fold that is tried again."""
+
+
 def run_folds(
     indexes: Iterable[int],
     launcher: Launcher,
     policy: Policy,
     stop: StopRequest,
-    on_end: Callable[[Outcome], None],
+    listener: Listener,
 ) -> list[Outcome]:
     """Run the folds `indexes`; return how each ended, in the order in which they did.
 
@@ -60,12 +71,20 @@ def run_folds(
             while waiting and n_running < limit:
                 launcher.start(waiting.popleft())
                 n_running += 1
-            for outcome in launcher.wait(_WAIT_S):
+            ended = launcher.wait(_WAIT_S)
+            # Successes first: they count even where a failure beside them ends the job.
+            for outcome in sorted(ended, key=lambda each: isinstance(each, Failed)):
                 n_running -= 1
                 if isinstance(outcome, Failed):
                     # A fold that the stop has ended has not failed.
                     stop.check()
-                _take(outcome, waiting, policy, outcomes, on_end)
+                    if outcome.transient and outcome.job.attempt < policy.retries:
+                        waiting.append(replace(outcome.job, attempt=outcome.job.attempt + 1))
+                        listener.retried(outcome)
+                        continue
+                outcomes.append(outcome)
+                listener.ended(outcome)
+                _check_plan(outcomes, policy)
             stop.check()
     except BaseException:
         launcher.stop()
@@ -73,25 +92,11 @@ def run_folds(
     return outcomes
 
 
-def _take(
-    outcome: Outcome,
-    waiting: deque[FoldJob],
-    policy: Policy,
-    outcomes: list[Outcome],
-    on_end: Callable[[Outcome], None],
-) -> None:
-    if (
-        isinstance(outcome, Failed)
-        and outcome.transient
-        and outcome.job.attempt < policy.retries
-    ):
-        waiting.append(replace(outcome.job, attempt=outcome.job.attempt + 1))
-        return
-    outcomes.append(outcome)
-    on_end(outcome)
+def _check_plan(outcomes: list[Outcome], policy: Policy) -> None:
+    """Raise when more folds have failed than the policy allows."""
     n_failed = sum(isinstance(each, Failed) for each in outcomes)
-    if isinstance(outcome, Failed) and n_failed > policy.n_folds - policy.min_success:
-        raise _lost(outcome, policy, outcomes)
+    if isinstance(outcomes[-1], Failed) and n_failed > policy.n_folds - policy.min_success:
+        raise _lost(outcomes[-1], policy, outcomes)
 
 
 def _lost(outcome: Failed, policy: Policy, outcomes: list[Outcome]) -> CrossfoldError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
+import itertools
 import os
+import sys
 
 from crossfold.contract.paths import OptMl
 from train.supervisor import supervise
@@ -11,7 +12,8 @@ from train.supervisor import supervise
 
 def main() -> int:
     """Run the job that lies under ``/opt/ml``; return the exit code, 0 or 1."""
-    arguments = _arguments()
+    # SageMaker may pass the word `train` on, and clients have been seen to add more.
+    arguments = sys.argv[1:]
     # Read by OpenMP when a library loads it.  By default a waiting thread spins for so long
     # that XGBoost took up to thirty times as long where others wanted the cores; a short spin keeps
     # the speed on free cores, where sleeping at once made LightGBM take twice as long.
@@ -23,17 +25,17 @@ def main() -> int:
     def story() -> int:
         from train.worker import work
 
-        return work(opt_ml, environ, force_driver=arguments.driver)
+        return work(opt_ml, environ, force_driver="--driver" in arguments)
 
-    return supervise(opt_ml, story, owner=arguments.owner)
+    return supervise(opt_ml, story, owner=_owner(arguments))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="train", description="Run one SageMaker training job.")
-    parser.add_argument("--driver", action="store_true", help="cross-validate (5 folds by default)")
-    parser.add_argument("--owner", type=int, help=argparse.SUPPRESS)
-    # SageMaker may pass the word `train` on, and clients have been seen to add more.
-    return parser.parse_known_args()[0]
+def _owner(arguments: list[str]) -> int | None:
+    """Return the process after ``--owner``, with which a fold's process ends."""
+    for name, value in itertools.pairwise(arguments):
+        if name == "--owner" and value.isdecimal():
+            return int(value)
+    return None
 
 
 if __name__ == "__main__":

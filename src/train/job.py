@@ -11,13 +11,15 @@ from crossfold.contract.hyperparameters import read_hyperparameters
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
+from crossfold.fitting.fold_result import FOLD_RESULT
 from crossfold.fitting.job import Job
-from crossfold.fitting.model_files import clear_model
+from crossfold.persistence.bundle import clear_bundle
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
 
 # AWS's cross-validation sample hands the tuned hyperparameters to its final job in this channel.
 _JOBINFO = "jobinfo"
+_RESULTS = ("cv_results.json", "evaluation.json", "oof_predictions.csv", FOLD_RESULT)
 
 
 def run_job(
@@ -37,9 +39,7 @@ def run_job(
     """
     hosts = read_hosts(opt_ml.resource_config)
     if hosts.is_leader:
-        # Of an earlier start of this job: neither may pass for what this one leaves.
-        opt_ml.failure.unlink(missing_ok=True)
-        clear_model(opt_ml.model)
+        _clear_earlier_start(opt_ml)
     job = _read_job(opt_ml, environ, stream, force_driver=force_driver)
     _refuse_shards(job.channels, hosts)
     for note in job.request.notes:
@@ -48,6 +48,14 @@ def run_job(
         _run_mode(job, stop)
     else:
         job.log(f"host {hosts.current}: {hosts.names[0]} trains on the replicated data")
+
+
+def _clear_earlier_start(opt_ml: OptMl) -> None:
+    """Remove what may not pass for this start's: failure, model, results; checkpoints stay."""
+    opt_ml.failure.unlink(missing_ok=True)
+    for name in _RESULTS:
+        (opt_ml.output_data / name).unlink(missing_ok=True)
+    clear_bundle(opt_ml.model)
 
 
 def _read_job(

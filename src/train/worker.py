@@ -6,6 +6,7 @@ thread it cannot keep SIGTERM waiting.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -20,6 +21,7 @@ from crossfold.contract.failure import describe_failure, write_failure
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import Stopped, StopRequest
 from crossfold.errors import UserError
+from crossfold.persistence.bundle import clear_bundle
 from train.job import run_job
 
 # A round, a fold or a read that lasts longer than this after a stop is left to its fate.
@@ -67,7 +69,10 @@ def work(opt_ml: OptMl, environ: Mapping[str, str], *, force_driver: bool) -> in
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     thread = JobThread(opt_ml, environ, stop, force_driver=force_driver)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as refused:
+        return _report(opt_ml, MemoryError(str(refused)))
     error = _wait(thread, stop)
     if isinstance(error, Stopped) and _has_model(opt_ml):
         # The round that was under way is lost; the model of the last finished one is on disk.
@@ -94,12 +99,15 @@ def _has_model(opt_ml: OptMl) -> bool:
 
 
 def _report(opt_ml: OptMl, error: BaseException) -> int:
-    # What slow rounds left before the failure is no model of a job that failed.
-    (opt_ml.model / "manifest.json").unlink(missing_ok=True)
+    """Write the failure file first: neither a full log nor a lost disk may keep it back."""
     line = describe_failure(error)
-    if not isinstance(error, (UserError, Stopped)):
-        traceback.print_exception(error, file=sys.stdout)
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
     write_failure(opt_ml.failure, line)
+    with contextlib.suppress(OSError):
+        # What slow rounds left before the failure is no model of a job that failed.
+        clear_bundle(opt_ml.model)
+    with contextlib.suppress(OSError):
+        if not isinstance(error, (UserError, Stopped)):
+            traceback.print_exception(error, file=sys.stdout)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
     return 1

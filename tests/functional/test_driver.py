@@ -258,8 +258,8 @@ def test_a_metric_that_a_fold_cannot_have_is_refused_with_the_number_of_folds_th
     rows += [row for row in cancer_rows() if row[0] == 1][:4]
     own = {"cv_folds": "6", "num_round": "2", "eval_metric": "auc"}
 
-    ended = run(build_opt_ml(tmp_path, own, {"train": {"c.csv": rows}}))
-    fewer = run(build_opt_ml(tmp_path, own | {"cv_folds": "4"}, {"train": {"c.csv": rows}}))
+    ended = run(build_opt_ml(tmp_path / "a", own, {"train": {"c.csv": rows}}))
+    fewer = run(build_opt_ml(tmp_path / "b", own | {"cv_folds": "4"}, {"train": {"c.csv": rows}}))
 
     assert ended.code == 1
     assert "eval_metric 'auc' is undefined in fold" in ended.failure

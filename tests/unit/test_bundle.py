@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from crossfold.algorithms.adapter import Model
 from crossfold.errors import PlatformError, UserError
 from crossfold.metrics.prediction import Prediction
-from crossfold.persistence.bundle import average, load_bundle, save_bundle
+from crossfold.persistence.bundle import average, clear_bundle, load_bundle, save_bundle
 from crossfold.persistence.manifest import Manifest
 from tests.unit.model_examples import COLUMNS, fitted, given, make_rows, make_spec
 
@@ -244,3 +244,12 @@ def test_values_are_averaged() -> None:
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_clearing_removes_a_bundles_files_and_no_others(tmp_path: Path) -> None:
+    save_bundle(tmp_path, _manifest("xgboost"), [_model("xgboost")])
+    (tmp_path / "notes.txt").write_text("mine")
+
+    clear_bundle(tmp_path)
+
+    assert _names(tmp_path) == ["notes.txt"]

@@ -12,7 +12,7 @@ from crossfold.contract.stop import StopRequest
 from crossfold.data.table import Column, Table
 from crossfold.fitting import model_files
 from crossfold.fitting.final_fit import fit_final
-from crossfold.fitting.model_files import ModelKeeper, clear_model
+from crossfold.fitting.model_files import ModelKeeper
 from crossfold.fitting.problem import Problem, Rows
 from crossfold.fitting.target import TargetCoding
 from crossfold.persistence.bundle import load_bundle
@@ -55,15 +55,3 @@ def test_quick_rounds_cost_no_writing(tmp_path: Path) -> None:
     fit_final(_problem("xgboost"), StopRequest(), keep=keeper.keep)
 
     assert not list(tmp_path.iterdir())
-
-
-def test_a_model_of_an_earlier_start_does_not_pass_for_this_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model_files, "SLOW_ROUND_S", -1.0)
-    keeper = ModelKeeper(tmp_path, _problem("xgboost"), "single")
-    fit_final(_problem("xgboost"), StopRequest(), keep=keeper.keep)
-
-    clear_model(tmp_path)
-
-    assert not (tmp_path / "manifest.json").exists()

@@ -126,7 +126,6 @@ def test_objective_and_estimator_decide_the_task(given_: dict[str, str], task: s
         ({"algorithm": "svm", "task": "ranking"}, "'task' is 'ranking', but algorithm 'svm'"),
         ({"algorithm": "lasso", "task": "binary"}, "can do regression only"),
         ({"num_class": "3", "objective": "binary:logistic"}, "'num_class' is 3"),
-        ({"cv_fold_index": "0"}, "give 'cv_folds' too"),
         ({"cv_fold_index": "5", "cv_folds": "5"}, "expected an integer from 0 to 4"),
         ({"cv_folds": "5", "cv_min_success": "6"}, "expected at most 5"),
         ({"cv_strategy": "kfold", "cv_min_success": "6"}, "expected at most 5"),

@@ -54,6 +54,25 @@ class ScriptedLauncher:
         self.running.clear()
         self.was_stopped = True
 
+    def close(self) -> None:
+        assert not self.running
+
+
+class Heard:
+    """Keeps what it hears, and may act on it."""
+
+    def __init__(self, act: Callable[[Outcome], None] = lambda _outcome: None) -> None:
+        self.ends: list[Outcome] = []
+        self.retries: list[Failed] = []
+        self._act = act
+
+    def ended(self, outcome: Outcome) -> None:
+        self.ends.append(outcome)
+        self._act(outcome)
+
+    def retried(self, failed: Failed) -> None:
+        self.retries.append(failed)
+
 
 def _run(launcher: ScriptedLauncher, **limits: int | None) -> list[Outcome]:
     policy = Policy(
@@ -62,7 +81,7 @@ def _run(launcher: ScriptedLauncher, **limits: int | None) -> list[Outcome]:
         min_success=limits.get("min_success") or 5,
         retries=limits.get("retries") or 0,
     )
-    return run_folds(range(5), launcher, policy, StopRequest(), lambda _outcome: None)
+    return run_folds(range(5), launcher, policy, StopRequest(), Heard())
 
 
 def test_every_fold_runs_once_and_never_more_at_once_than_there_is_room_for() -> None:
@@ -139,7 +158,7 @@ def test_a_stop_leaves_no_fold_running() -> None:
     policy = Policy(n_folds=5, max_parallel=None, min_success=5, retries=1)
 
     with pytest.raises(Stopped):
-        run_folds(range(5), launcher, policy, stop, lambda _outcome: stop.set())
+        run_folds(range(5), launcher, policy, stop, Heard(lambda _outcome: stop.set()))
 
     assert launcher.was_stopped
     assert not launcher.running
@@ -156,4 +175,4 @@ def test_a_fold_that_the_stop_has_ended_is_a_stop_and_no_failure() -> None:
     launcher = ScriptedLauncher({(0, 0): stopped})
 
     with pytest.raises(Stopped, match="^stopped before a model existed$"):
-        run_folds(range(5), launcher, policy, stop, lambda _outcome: None)
+        run_folds(range(5), launcher, policy, stop, Heard())

@@ -94,7 +94,7 @@ class Model(Protocol):
     def train_prediction(self) -> Prediction | None:
         """Predictions of the rows fitted on, in their order, where the fit left them at no cost.
 
-        Equal to what `predict` gives; None where only `predict` can tell.
+        Equal to what `predict` gives to 1e-12; None where only `predict` can tell.
         """
 
     def predict(self, features: NDArray[Any]) -> Prediction:

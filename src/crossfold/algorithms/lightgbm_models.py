@@ -230,7 +230,7 @@ class _Fitting:
             )
         elif self._best is not None:
             self._model.best = self._best
-        else:
+        elif not self._params.get("linear_tree") and self._params.get("boosting") != "dart":
             # The scores of the last round are kept: no tree is walked again.
             self._model.train_prediction = self._output_of("train")
         self._booster.free_dataset()

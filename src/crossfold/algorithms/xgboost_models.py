@@ -236,7 +236,7 @@ class _Fitting:
             booster = self._best
         elif n_rounds < booster.num_boosted_rounds():
             booster = booster[:n_rounds]
-        else:
+        elif self._spec.params.get("booster") not in _UNSLICEABLE:
             # The margins of the last round are cached: no tree is walked again.
             self._model.train_prediction = self._predict(self._matrices["train"])
         # Frees the prediction caches, and with them the matrices.

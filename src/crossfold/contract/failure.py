@@ -26,7 +26,7 @@ def write_failure(path: Path, line: str) -> None:
     """Write the failure file; a disk that refuses even this must not hide the first error."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(line + "\n", encoding="utf-8")
+        path.write_text(line + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _classify(error: BaseException) -> tuple[str, str]:

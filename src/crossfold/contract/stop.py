@@ -23,13 +23,19 @@ class StopRequest:
     lock that the interrupted thread itself holds.
     """
 
-    def __init__(self) -> None:
-        """Start unset."""
-        self.is_set = False
+    def __init__(self, parent: StopRequest | None = None) -> None:
+        """Start unset; a stop of `parent` is a stop of this one, and not the other way round."""
+        self._parent = parent
+        self._is_asked = False
+
+    @property
+    def is_set(self) -> bool:
+        """Say whether the stop was asked for."""
+        return self._is_asked or (self._parent is not None and self._parent.is_set)
 
     def set(self) -> None:
         """Ask for the stop."""
-        self.is_set = True
+        self._is_asked = True
 
     def check(self) -> None:
         """Raise `Stopped` when the stop was asked for."""

@@ -68,7 +68,9 @@ def fit_final(
     )
     if model.n_rounds is None:
         stop.check()
-    return FinalFit(model, not watcher.ended_by_stop, model.n_rounds, time.perf_counter() - started)
+    # A stop that came with the last round has cut nothing off.
+    complete = not watcher.ended_by_stop or model.n_rounds == problem.spec.num_round
+    return FinalFit(model, complete, model.n_rounds, time.perf_counter() - started)
 
 
 def refit_spec(problem: Problem, best_rounds: list[int]) -> Problem:

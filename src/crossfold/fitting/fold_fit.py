@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -57,9 +58,18 @@ def fit_fold(
     stop.check()
     result = _score(folded, index, model, fit_rows, started)
     if save_model_to is not None:
-        save_model_to.mkdir(parents=True, exist_ok=True)
-        model.save(save_model_to)
+        _save_whole(model, save_model_to)
     return result
+
+
+def _save_whole(model: Model, folder: Path) -> None:
+    """Save aside and rename: a folder that is there holds a whole model."""
+    aside = folder.with_name(f".{folder.name}")
+    for earlier in (aside, folder):
+        shutil.rmtree(earlier, ignore_errors=True)
+    aside.mkdir(parents=True)
+    model.save(aside)
+    aside.rename(folder)
 
 
 def _score(

@@ -6,6 +6,8 @@ The file is a NumPy archive without pickled objects: a JSON document and plain a
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,16 @@ from crossfold.metrics.prediction import Prediction
 FOLD_RESULT = "fold_result.npz"
 FOLD_MODEL = "fold_model"
 
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _ARRAYS = ("labels", "probabilities", "scores", "values")
 
 
@@ -87,7 +99,7 @@ def load_fold_result(path: Path) -> FoldResult:
         prediction = Prediction(**{name: arrays.get(name) for name in _ARRAYS})
         warnings = tuple(document.pop("warnings"))
         return FoldResult(rows=arrays["rows"], prediction=prediction, warnings=warnings, **document)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         msg = f"the fold result {path.name} cannot be read: {error}"
         raise PlatformError(msg) from error
 

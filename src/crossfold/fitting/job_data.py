@@ -56,8 +56,10 @@ def read_job_data(job: Job, *, folded: bool) -> JobData:
     data = _ready(job, files) if folded else None
     if data is None:
         data = _tables(job, files, pools=folded and job.request.driver.validation == "pool")
-    for name, table in {"train": data.train, **data.holdouts}.items():
-        job.log(f"channel {name!r}: {table.n_rows} rows, {len(table.columns)} features")
+    whose = "channel 'train'" if data.ready is None else "all ready folders"
+    job.log(f"{whose}: {data.train.n_rows} rows, {len(data.train.columns)} features")
+    for name, table in data.holdouts.items():
+        job.log(f"channel {name!r}: {table.n_rows} rows")
     for column in data.train.columns:
         if column.kind == "category":
             job.log(f"column {column.name!r} is categorical: {len(column.categories)} categories")
@@ -92,11 +94,15 @@ def _ready(job: Job, files: list[ChannelFiles]) -> JobData | None:
         dtype=feature_dtype(job.request.algorithm),
         absent=_absent(job.request),
         n_folds=job.request.folds.n_folds,
-        fewer_allowed=job.request.published_form in ("k", "train_src"),
+        # A fold has been given the number that its driver settled on.
+        fewer_allowed=job.request.published_form in ("k", "train_src")
+        or job.request.mode == "fold",
     )
     if ready.warning is not None:
         job.log(f"warning: {ready.warning}")
     job.log(f"the channels hold {len(ready.splits)} ready folds, which stand above any cv_strategy")
+    if job.request.driver.validation == "pool" and "validation" in ready.others:
+        job.log("channel 'validation' is only scored: ready folds leave no rows to pool it with")
     return JobData(ready.table, ready.others, ready)
 
 

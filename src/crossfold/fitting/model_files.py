@@ -15,7 +15,6 @@ from crossfold.fitting.final_fit import FinalFit
 from crossfold.fitting.problem import Problem
 from crossfold.persistence.bundle import save_bundle
 from crossfold.persistence.manifest import (
-    FILE_NAME,
     FinalModelKind,
     Manifest,
     library_versions,
@@ -90,11 +89,6 @@ def load_fold_model(folder: Path, problem: Problem, files: Sequence[str]) -> Mod
     }
     algorithm = algorithm_named(problem.spec.algorithm)
     return algorithm.load(folder, facts, problem.rows.table.columns)
-
-
-def clear_model(folder: Path) -> None:
-    """Remove the manifest of an earlier start, so that no old model passes for this job's."""
-    (folder / FILE_NAME).unlink(missing_ok=True)
 
 
 def _manifest(

@@ -49,13 +49,16 @@ def make_problem(job: Job, data: JobData) -> Problem:
     hint = scale_hint(spec, data.train.columns, data.train.features)
     if hint is not None:
         job.log(f"hint: {hint}")
+    holdouts = {name: rows_of(table, name) for name, table in data.holdouts.items()}
+    for name, rows in holdouts.items():
+        refuse_undefined(spec.metrics, rows, f"channel {name!r}")
     return Problem(
         rows_of(data.train, "train"),
         coding,
         spec,
         early_stopping_fraction=request.early_stopping_fraction,
         fold_options=request.folds,
-        holdouts={name: rows_of(table, name) for name, table in data.holdouts.items()},
+        holdouts=holdouts,
         refit_rows=None if data.ready is None else data.ready.refit_rows,
         row_numbers=None if data.ready is None else data.ready.row_numbers,
     )
@@ -75,6 +78,24 @@ def _model_spec(request: JobRequest, coding: TargetCoding, n_threads: int) -> Mo
         n_threads=n_threads,
         class_weight=_class_weight(request, coding),
     )
+
+
+def refuse_undefined(metrics: tuple[Metric, ...], rows: Rows, where: str) -> None:
+    """Refuse, before any fit, a metric that rows to be scored cannot have.
+
+    Raises
+    ------
+    UserError
+        Names metric, place and reason.
+    """
+    for metric in metrics:
+        reason = rows.undefined_reason(metric)
+        if reason is not None:
+            msg = (
+                f"eval_metric {metric.name!r} is undefined in {where} "
+                f"({rows.table.n_rows} rows): {reason}; use another eval_metric or other rows"
+            )
+            raise UserError(msg)
 
 
 def _check_n_classes(request: JobRequest, coding: TargetCoding) -> None:

@@ -99,6 +99,13 @@ class Problem:
     refit_rows: NDArray[np.int64] | None = None
     row_numbers: NDArray[np.int64] | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that results speak of: each row of ready folders once, where it is held out."""
+        if self.row_numbers is None:
+            return self.rows.table.n_rows
+        return int(np.count_nonzero(self.row_numbers >= 0))
+
 
 @dataclass(frozen=True, slots=True)
 class FoldedProblem:

@@ -81,6 +81,13 @@ def save_bundle(folder: Path, manifest: Manifest, models: Sequence[Model]) -> Ma
     return complete
 
 
+def clear_bundle(folder: Path) -> None:
+    """Remove a bundle's files, the manifest first; other files in the folder stay."""
+    earlier = _files_of_earlier_bundle(folder)
+    for name in (FILE_NAME, *sorted(earlier)):
+        (folder / name).unlink(missing_ok=True)
+
+
 def load_bundle(folder: Path) -> LoadedBundle:
     """Read the manifest, check everything it names, then read the models; nothing is unpickled.
 

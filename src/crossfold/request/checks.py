@@ -134,11 +134,6 @@ def _check_columns(request: JobRequest) -> None:
 def _check_fold_index(request: JobRequest) -> None:
     index, folds = request.driver.fold_index, request.folds
     n_fits = _n_fits(folds)
-    if n_fits is None and folds.strategy == "auto" and request.data.fold_column is None:
-        raise UserError(
-            f"hyperparameter 'cv_fold_index' is {index}, but not of how many folds; "
-            "give 'cv_folds' too"
-        )
     if index is not None and n_fits is not None and index >= n_fits:
         raise UserError(
             f"hyperparameter 'cv_fold_index' is {index}; expected an integer from 0 to "

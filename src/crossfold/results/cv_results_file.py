@@ -70,7 +70,7 @@ def cv_results_document(report: CvReport) -> dict[str, Any]:
         "objective": problem.spec.metrics[0].name,
         "aggregate": report.aggregate,
         "data": {
-            "n_rows": problem.rows.table.n_rows,
+            "n_rows": problem.n_rows,
             "n_features": len(problem.rows.table.columns),
             "fingerprint": report.fingerprints["data"],
             "n_duplicates_across_folds": report.n_duplicates_across,

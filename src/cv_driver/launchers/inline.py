@@ -6,13 +6,14 @@ at once with `n_threads` threads each never ask for more cores than there are.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from crossfold.contract.failure import describe_failure
 from crossfold.contract.stop import StopRequest
-from crossfold.errors import PlatformError
+from crossfold.errors import PlatformError, UserError
 from crossfold.fitting.fold_fit import fit_fold
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.problem import FoldedProblem
@@ -33,7 +34,8 @@ class InlineLauncher:
     ) -> None:
         self._folded = folded
         self._cores = cores
-        self._stop = stop
+        # Of its own: to end the folds is not to be stopped from outside.
+        self._stop = StopRequest(stop)
         self._models_folder = models_folder
         self._pool = ThreadPoolExecutor(cores.n_folds, thread_name_prefix="fold")
         self._running: dict[Future[FoldResult], FoldJob] = {}
@@ -64,6 +66,10 @@ class InlineLauncher:
     def stop(self) -> None:
         """Let running folds end at their next round; drop those that wait."""
         self._stop.set()
+        self.close()
+
+    def close(self) -> None:
+        """End the pool's threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -71,7 +77,7 @@ def _outcome(job: FoldJob, future: Future[FoldResult]) -> Outcome:
     error = future.exception()
     if error is None:
         return Succeeded(job, future.result())
-    if not isinstance(error, PlatformError):
-        traceback.print_exception(error)
+    if not isinstance(error, (PlatformError, UserError)):
+        traceback.print_exception(error, file=sys.stdout)
     transient = isinstance(error, (PlatformError, MemoryError, OSError))
     return Failed(job, describe_failure(error), transient)

@@ -64,3 +64,6 @@ class Launcher(Protocol):
 
     def stop(self) -> None:
         """End every live fold; returns when none is left."""
+
+    def close(self) -> None:
+        """Give back threads and folders; no fold is live."""

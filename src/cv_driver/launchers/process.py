@@ -97,7 +97,6 @@ class ProcessLauncher:
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
-        self.close()
 
     def close(self) -> None:
         """Remove the folds' folders."""
@@ -124,6 +123,7 @@ class ProcessLauncher:
     def _outcome(self, child: _Child) -> Outcome:
         if child.process.returncode != 0:
             reason = _failure_of(child)
+            shutil.rmtree(child.opt_ml.root, ignore_errors=True)
             return Failed(child.job, reason, transient=reason.startswith("PlatformError"))
         try:
             result = load_fold_result(child.opt_ml.output_data / FOLD_RESULT)
