@@ -265,3 +265,50 @@ def test_a_metric_that_a_fold_cannot_have_is_refused_with_the_number_of_folds_th
     assert "eval_metric 'auc' is undefined in fold" in ended.failure
     assert "the largest cv_folds that works is 4" in ended.failure
     assert fewer.code == 0, fewer.log
+
+
+def test_running_means_step_over_a_tolerated_failure(tmp_path: Path) -> None:
+    rows = cancer_rows(200)
+    table: list[list[object]] = [["label", *[f"x{i}" for i in range(30)], "part"]]
+    for place, row in enumerate(rows):
+        table.append([*row, "b" if row[0] == 0 else "acd"[place % 3]])
+    own = {
+        "algorithm": "logistic_regression",
+        "max_iter": "20000",
+        "fold_column": "part",
+        "eval_metric": "accuracy",
+    }
+    own |= {"cv_min_success": "1", "cv_emit": "running", "cv_final_model": "none"}
+
+    ended = run(build_opt_ml(tmp_path, own, {"train": {"c.csv": table}}))
+
+    assert ended.code == 0, ended.log
+    folds = ended.cv_results["folds"]
+    scores = [f["validation"]["accuracy"] for f in folds if f["status"] == "succeeded"]
+    assert [fold["status"] for fold in folds] == ["succeeded", "failed", "succeeded", "succeeded"]
+    values = [
+        float(line.removeprefix("validation:accuracy=").removesuffix(";"))
+        for line in ended.log.splitlines()
+        if line.startswith("validation:accuracy=")
+    ]
+    np.testing.assert_allclose(values, [*np.cumsum(scores) / [1, 2, 3], np.mean(scores)])
+
+
+def test_a_failed_folds_reason_outlives_the_wait_for_the_others(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(9000, 10)).round(3)
+    label = (features[:, 0] + random.normal(size=9000) > 0).astype(int)
+    part = np.where(np.arange(9000) < 4500, "a", "b")
+    keep = (part == "a") | (label == 1)
+    table: list[list[object]] = [["y", *[f"x{i}" for i in range(10)], "part"]]
+    table += [
+        [int(label[row]), *features[row].tolist(), str(part[row])] for row in np.flatnonzero(keep)
+    ]
+    own = {"algorithm": "svm", "C": "10000", "fold_column": "part", "eval_metric": "accuracy"}
+    own |= {"cv_max_parallel": "2"}
+
+    ended = run(build_opt_ml(tmp_path, own, {"train": {"c.csv": table}}))
+
+    assert ended.code == 1
+    assert "stopped before" not in ended.failure
+    assert "fold 1 of 2 failed" in ended.failure

@@ -132,3 +132,38 @@ def test_the_models_files_lie_at_the_root_and_are_no_links(tmp_path: Path) -> No
     entries = list(opt_ml.model.iterdir())
     assert {entry.name for entry in entries} == {"manifest.json", "model.ubj"}
     assert all(entry.is_file() and not entry.is_symlink() for entry in entries)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 but no more"])
+def test_a_damaged_checkpoint_counts_as_none(tmp_path: Path, damage: bytes) -> None:
+    opt_ml = _job(tmp_path)
+    first = run_here(opt_ml)
+    assert first.error is None
+    broken = sorted(opt_ml.checkpoints.rglob("fold-*.npz"))[1]
+    broken.write_bytes(damage)
+
+    again = run_here(opt_ml)
+
+    assert again.error is None
+    assert "2 of 3 folds taken over from an earlier run" in again.log
+
+
+def test_a_restart_that_fails_leaves_no_results_of_the_earlier_attempt(tmp_path: Path) -> None:
+    opt_ml = _job(tmp_path)
+    assert run_here(opt_ml).error is None
+    opt_ml.hyperparameters.write_text('{"label": "nobody", "cv_folds": "3"}', encoding="utf-8")
+
+    assert run_here(opt_ml).error is not None
+
+    assert not list(opt_ml.output_data.iterdir())
+
+
+def test_a_model_file_of_another_library_is_not_packed_with_this_ones(tmp_path: Path) -> None:
+    opt_ml = _job(tmp_path, own={"num_round": "3", "algorithm": "xgboost"})
+    assert run_here(opt_ml).error is None
+    opt_ml.hyperparameters.write_text('{"num_round": "3", "algorithm": "lightgbm"}')
+
+    assert run_here(opt_ml).error is None
+
+    names = sorted(path.name for path in opt_ml.model.iterdir())
+    assert names == ["manifest.json", "model.txt"]

@@ -149,3 +149,33 @@ def test_a_matrix_beyond_the_machines_memory_is_refused_before_it_is_made(tmp_pa
     )
 
     assert line.startswith("UserError: channel 'train', file a.libsvm has indices up to 9999")
+
+
+def test_a_log_that_takes_nothing_keeps_no_reason_back(tmp_path: Path) -> None:
+    opt_ml = write_job(tmp_path, {"eta": "fast"}, {"train": {"a.csv": "1,2\n"}})
+    environment = {"SAGEMAKER_BASE_DIR": str(opt_ml.root), "PATH": "/usr/bin:/bin"}
+
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-Iu", "-m", "train"],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode == 1
+    assert opt_ml.failure.read_text().startswith("UserError: hyperparameter 'eta'")
+
+
+def test_a_file_name_that_is_no_text_keeps_no_reason_back(tmp_path: Path) -> None:
+    opt_ml = write_job(tmp_path, {"num_round": "2"}, {"train": {}})
+    opt_ml.channel("train").mkdir(parents=True, exist_ok=True)
+    name = os.fsencode(opt_ml.channel("train")) + b"/b\xff.csv"
+    Path(os.fsdecode(name)).write_text("1,2\n0,x\n1,3\n")
+
+    ended = run(opt_ml)
+
+    assert ended.code == 1
+    assert ended.failure.startswith("UserError: channel 'train', file b")

@@ -93,7 +93,8 @@ def load_fold_result(path: Path) -> FoldResult:
         There is no such file, or it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(bytes(arrays["document"]))
         prediction = Prediction(**{name: arrays.get(name) for name in _ARRAYS})
