@@ -30,6 +30,7 @@ from crossfold.algorithms.sklearn_estimators import (
 )
 from crossfold.algorithms.sklearn_pipeline import build_pipeline
 from crossfold.algorithms.skops_files import read_skops, write_skops
+from crossfold.algorithms.thread_pools import hold_threads
 from crossfold.algorithms.threads import usable_threads, useful_threads
 from crossfold.data.table import Column
 from crossfold.errors import UserError
@@ -71,8 +72,8 @@ class SklearnModel:
         with (
             recorded_warnings(),
             told_as_algorithm_error("scikit-learn", "predict", *_FAILURES),
-            _own_threads(self.n_threads),
         ):
+            hold_threads(self.n_threads)
             if self.n_classes == 0:
                 values = np.asarray(self.pipeline.predict(features), dtype=np.float64)
                 return Prediction(values=values.reshape(len(features)))
@@ -164,9 +165,9 @@ class SklearnAlgorithm:
         with (
             recorded_warnings() as texts,
             told_as_algorithm_error("scikit-learn", "fit", *_FAILURES),
-            _own_threads(spec.n_threads),
             _told_as_user_error(),
         ):
+            hold_threads(spec.n_threads)
             pipeline.fit(train.features, target, **options)
         return SklearnModel(pipeline, spec.task, spec.n_classes, spec.n_threads, tuple(texts))
 
@@ -223,15 +224,3 @@ def _told_as_user_error() -> Iterator[None]:
             raise
         message = f"hyperparameters contradict each other: {reason_of(error).rstrip('.')}"
         raise UserError(message) from error
-
-
-@contextmanager
-def _own_threads(n_threads: int) -> Iterator[None]:
-    """Hold OpenMP and BLAS to `n_threads` where others use the rest of the processors."""
-    if n_threads >= usable_threads():
-        yield
-        return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=n_threads):
-        yield
