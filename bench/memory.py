@@ -15,7 +15,7 @@ BOUND = 3.0
 
 _FOLDS = (2, 5, 10)
 _QUICK_FOLDS = (5,)
-_N_ROUNDS = 5
+_N_ROUNDS = 3
 
 
 def measure_memory(workplace: Workplace) -> Section:

@@ -1,8 +1,8 @@
 """How the cost grows with rows (K = 5) and with K (100,000 rows): tables, exponents, a plot.
 
 An exponent is the slope of the least-squares line through the logarithms; 1 means twice the rows,
-twice the time.  The plain one is over whole processes, so imports flatten it; the other is over the
-seconds that the job itself counts.
+twice the time.  Imports flatten that of the whole process, so there is one for the folds alone
+(fits and scores), and one for the last step, where imports hardly count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from datasets import SCALING_ROWS
-from processes import Command, Run, interleave, median_wall_s, run, script
+from processes import Command, Run, interleave, median_wall_s, run, script, weather
 from report import Section, Table, mebibytes, seconds
 from workplace import LIBRARIES, Workplace
 
@@ -23,7 +23,7 @@ _ROWS_FOR_FOLDS = 100_000
 _FOLDS_FOR_ROWS = 5
 _QUICK = 2
 # Short runs say little once; long ones take too long to repeat.
-_REPEATED_BELOW_ROWS = 500_000
+_REPEATED_BELOW_FITTED_ROWS = 1_000_000
 _REPEATS = 3
 
 
@@ -53,39 +53,48 @@ def _measure(workplace: Workplace, library: str, n_rows: int, n_folds: int) -> l
     settings = {"cv_folds": n_folds, "num_round": N_ROUNDS, "cv_final_model": "none"}
     data = workplace.parquet(n_rows, library)
     job = workplace.cv_job(f"scaling {library}", data, library, settings)
-    is_short = n_rows < _REPEATED_BELOW_ROWS and not workplace.quick
+    is_short = n_rows * n_folds < _REPEATED_BELOW_FITTED_ROWS and not workplace.quick
     return interleave([job.command()], _REPEATS if is_short else 1)[job.name]
 
 
 def _show(section: Section, title: str, measured: Mapping[int, Sequence[Run]]) -> dict[str, object]:
     walls = {size: median_wall_s(runs) for size, runs in measured.items()}
-    works = {size: _median_work_s(runs) for size, runs in measured.items()}
-    exponents = {"process": _exponent(walls), "job": _exponent(works)}
-    header = ("", "runs", "process", "job", "peak")
+    folds = {size: _median_folds_s(runs) for size, runs in measured.items()}
+    header = ("", "runs", "process", "folds", "peak")
     rows: list[tuple[object, ...]] = [
         (
             f"{size:,}",
             len(runs),
             seconds(walls[size]),
-            seconds(works[size]),
+            seconds(folds[size]),
             mebibytes(max(each.peak_bytes for each in runs)),
         )
         for size, runs in measured.items()
     ]
-    rows.append(("exponent", "", f"{exponents['process']:.2f}", f"{exponents['job']:.2f}", ""))
-    section.show(Table(f"{title}, {N_ROUNDS} rounds", header, rows))
+    exponents = {"process": _exponent(walls), "folds": _exponent(folds)}
+    last_steps = {"process": _last_step(walls), "folds": _last_step(folds)}
+    for name, figures in (("exponent", exponents), ("its last step", last_steps)):
+        rows.append((name, "", *(f"{value:.2f}" for value in figures.values()), ""))
+    notes = (weather(each for runs in measured.values() for each in runs),)
+    section.show(Table(f"{title}, {N_ROUNDS} rounds", header, rows, notes))
     return {
         "wall_s": {str(size): wall for size, wall in walls.items()},
-        "job_s": {str(size): work for size, work in works.items()},
+        "folds_s": {str(size): taken for size, taken in folds.items()},
         "exponents": exponents,
+        "last_steps": last_steps,
     }
 
 
-def _median_work_s(runs: Sequence[Run]) -> float:
-    works = [float(sum(each.collected["seconds"].values())) for each in runs]
-    return statistics.median(works)
+def _median_folds_s(runs: Sequence[Run]) -> float:
+    taken = [float(each.collected["seconds"]["folds"]) for each in runs]
+    return statistics.median(taken)
 
 
 def _exponent(costs: Mapping[int, float]) -> float:
     sizes = [math.log(size) for size in costs]
     return statistics.linear_regression(sizes, [math.log(cost) for cost in costs.values()]).slope
+
+
+def _last_step(costs: Mapping[int, float]) -> float:
+    (few, cost_of_few), (many, cost_of_many) = list(costs.items())[-2:]
+    return math.log(cost_of_many / cost_of_few) / math.log(many / few)

@@ -24,9 +24,12 @@ def draw(results: Path, image: Path) -> None:
     scaling = json.loads(results.read_text())["sections"]["scaling"]
     figure, panels = plt.subplots(1, len(_PANELS), figsize=(10, 4), layout="constrained")
     for panel, (name, label) in zip(panels, _PANELS.items(), strict=True):
+        panel.set(xscale="log", yscale="log", xlabel=label, ylabel="wall time of the process, s")
+        panel.xaxis.minorticks_off()
         for library in ("xgboost", "lightgbm"):
             _draw_line(panel, library, scaling[library][name])
-        panel.set(xscale="log", yscale="log", xlabel=label, ylabel="wall time of the process, s")
+        panel.yaxis.set_minor_formatter("{x:g}")
+        panel.yaxis.set_major_formatter("{x:g}")
         panel.grid(visible=True, which="both", alpha=0.3)
         panel.legend()
     figure.suptitle("Cross-validation of 30 columns, 20 rounds")
@@ -36,6 +39,7 @@ def draw(results: Path, image: Path) -> None:
 def _draw_line(panel: Any, library: str, measured: dict[str, Any]) -> None:
     sizes = [int(size) for size in measured["wall_s"]]
     exponent = measured["exponents"]["process"]
+    panel.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
     panel.plot(
         sizes,
         list(measured["wall_s"].values()),

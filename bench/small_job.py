@@ -17,7 +17,7 @@ _IMPORTS = {
     "svm": ("numpy", "sklearn.svm"),
 }
 _FINAL_MODELS = ("none", "refit")
-_PAIRS, _QUICK_PAIRS = 15, 7
+_PAIRS, _QUICK_PAIRS = 11, 5
 
 
 def measure_small_job(workplace: Workplace) -> Section:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crossfold.algorithms.adapter import Examples, Model
 from crossfold.algorithms.registry import algorithm_named
 from crossfold.contract.stop import StopRequest
+from crossfold.fitting.memory import give_back_memory
 from crossfold.fitting.problem import Problem
 from crossfold.fitting.watching import RoundWatcher, Scores
 from crossfold.metrics.prediction import Prediction
@@ -56,6 +57,7 @@ def fit_final(
         The library failed.
     """
     stop.check()
+    give_back_memory(problem.rows.table.features.nbytes)
     watcher = RoundWatcher(stop, on_round=on_round, keep=keep)
     started = time.perf_counter()
     model = algorithm_named(problem.spec.algorithm).fit(

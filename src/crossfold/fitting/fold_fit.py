@@ -15,6 +15,7 @@ from crossfold.algorithms.registry import algorithm_named
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
+from crossfold.fitting.memory import give_back_memory
 from crossfold.fitting.problem import FoldedProblem, Problem
 from crossfold.fitting.watching import RoundWatcher
 from crossfold.metrics.metric import Metric
@@ -56,9 +57,12 @@ def fit_fold(
         problem, fit_rows, watch_rows, n_threads=n_threads, watcher=RoundWatcher(stop)
     )
     stop.check()
+    give_back_memory(problem.rows.table.features.nbytes)
     result = _score(folded, index, model, fit_rows, started)
     if save_model_to is not None:
         _save_whole(model, save_model_to)
+    del model
+    give_back_memory(problem.rows.table.features.nbytes)
     return result
 
 
