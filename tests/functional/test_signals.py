@@ -65,9 +65,14 @@ def test_a_stopped_estimator_without_rounds_leaves_a_failure_and_no_model(tmp_pa
 def test_a_stop_while_the_data_is_read_leaves_a_failure_and_no_model(
     tmp_path: Path, mode: dict[str, str]
 ) -> None:
-    opt_ml = build_opt_ml(tmp_path, LONG | mode, {"train": {"a.csv": _rows(100_000)}})
+    # JSON Lines take seconds to read, so the signal surely meets the reading.
+    opt_ml = build_opt_ml(tmp_path, LONG | mode | {"label": "y"}, {"train": {}})
+    opt_ml.channel("train").mkdir(parents=True)
+    line = ", ".join(f'"x{number}": {number}.5' for number in range(10))
+    lines = "".join(f'{{"y": {row}, {line}}}\n' for row in range(200_000))
+    (opt_ml.channel("train") / "a.jsonl").write_text(lines)
     process = start(opt_ml)
-    time.sleep(0.3)
+    time.sleep(0.7)
 
     process.send_signal(signal.SIGTERM)
     log, _ = process.communicate(timeout=60)
