@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,11 +95,6 @@ def percent(share: float) -> str:
 def mebibytes(n_bytes: float) -> str:
     """Write an amount of memory."""
     return f"{n_bytes / 2**20:.0f} MiB"
-
-
-def with_units(figures: Mapping[str, float]) -> str:
-    """Write named times on one line."""
-    return ", ".join(f"{name} {value:.2f} s" for name, value in figures.items())
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
