@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crossfold.contract.stop import StopRequest
+from crossfold.data.table import duplicate_groups
 from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.job import Job
-from crossfold.fitting.job_data import read_job_data
+from crossfold.fitting.job_data import JobData, read_job_data
 from crossfold.fitting.preparation import make_problem
 from crossfold.fitting.problem import FoldedProblem
 from crossfold.fitting.splitting import is_pooled, split_rows
@@ -60,13 +64,16 @@ def drive(job: Job, stop: StopRequest) -> None:
         The request, the data, a fold or the platform is at fault.
     """
     watch = Stopwatch()
-    folded = _prepare(job)
-    watch.lap("read and split")
+    data = read_job_data(job, folded=True)
+    # Before anything that waits for the library, whose import goes on meanwhile.
+    fingerprint, groups = data.train.fingerprint(), duplicate_groups(data.train)
+    watch.lap("read")
+    folded = _split(job, data)
     stop.check()
-    identity = _identity(job, folded)
+    identity = _identity(job, folded, fingerprint)
     checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
-    n_duplicates = _count_duplicates(job, folded)
-    watch.lap("fingerprints and duplicates")
+    n_duplicates = _count_duplicates(job, folded, groups)
+    watch.lap("import and split")
     results, failed = _run(job, folded, checkpoints, stop)
     watch.lap("folds")
     outcome = _aggregate(job, folded, results, failed, identity, n_duplicates)
@@ -79,8 +86,7 @@ def drive(job: Job, stop: StopRequest) -> None:
     print_metric_lines(job.request, outcome, final, job.log)
 
 
-def _prepare(job: Job) -> FoldedProblem:
-    data = read_job_data(job, folded=True)
+def _split(job: Job, data: JobData) -> FoldedProblem:
     problem = make_problem(job, data)
     folded = split_rows(job, problem, data)
     assignment = folded.assignment
@@ -88,10 +94,10 @@ def _prepare(job: Job) -> FoldedProblem:
     return folded
 
 
-def _identity(job: Job, folded: FoldedProblem) -> dict[str, Any]:
+def _identity(job: Job, folded: FoldedProblem, fingerprint: str) -> dict[str, Any]:
     """Return everything that a fold's numbers depend on."""
     return {
-        "data": folded.problem.rows.table.fingerprint(),
+        "data": fingerprint,
         "split": folded.assignment.fingerprint(),
         "request": job.request.canonical(),
         "versions": library_versions(job.request.algorithm),
@@ -160,8 +166,8 @@ def _aggregate(
     return CvOutcome(folded, results, failed, scores, pooled, fingerprints, n_duplicates)
 
 
-def _count_duplicates(job: Job, folded: FoldedProblem) -> int:
-    n_duplicates = count_duplicates_across(folded)
+def _count_duplicates(job: Job, folded: FoldedProblem, groups: NDArray[np.int64]) -> int:
+    n_duplicates = count_duplicates_across(folded, groups)
     if n_duplicates:
         job.log(
             f"warning: {n_duplicates} rows have an exact copy of their features in another fold; "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossfold.contract import metric_lines
 from crossfold.contract.paths import OptMl
 from crossfold.contract.whole_file import write_whole_json
-from crossfold.data.table import duplicate_groups
 from crossfold.fitting.problem import FoldedProblem
 from crossfold.persistence.manifest import library_versions
 from crossfold.request.job_request import JobRequest
@@ -50,9 +50,11 @@ def write_predictions(opt_ml: OptMl, outcome: CvOutcome) -> None:
     write_oof_predictions(path, outcome.results, outcome.folded.problem)
 
 
-def count_duplicates_across(folded: FoldedProblem) -> int:
-    """Count the held-out rows whose exact copy lies among the rows of another fold."""
-    groups = duplicate_groups(folded.problem.rows.table)
+def count_duplicates_across(folded: FoldedProblem, groups: NDArray[np.int64]) -> int:
+    """Count the held-out rows whose exact copy lies among the rows of another fold.
+
+    `groups` numbers each row of the table by its features, as `duplicate_groups` does.
+    """
     fold_of_row = np.full(len(groups), -1)
     for split in folded.assignment.splits:
         if split.repeat == 0:

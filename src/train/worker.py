@@ -7,6 +7,7 @@ thread it cannot keep SIGTERM waiting.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -58,6 +59,9 @@ class JobThread(threading.Thread):
 
 def work(opt_ml: OptMl, environ: Mapping[str, str], *, force_driver: bool) -> int:
     """Run the job; report its end in the failure file; return 0 or 1."""
+    # Imports make hundreds of thousands of objects that live to the end; to look through them
+    # again and again for garbage took a tenth of a small job.
+    gc.set_threshold(200_000, 20, 20)
     stop = StopRequest()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A container's locale may know ASCII only; a log line must never end a job.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from crossfold.data.ready_folders import ReadyFolds
 
 HOLDOUTS = ("validation", "test")
+_SWITCH_S = 0.0002
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ def read_job_data(job: Job, *, folded: bool) -> JobData:
 
 def _import_early(algorithm: str) -> None:
     """Import on a thread; whoever needs the library next waits for it, or raises what it raised."""
-    with contextlib.suppress(Exception):
-        import_library(algorithm)
+    usual = sys.getswitchinterval()
+    # An import holds the interpreter for as long as it may; the reading beside it asks for little.
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        with contextlib.suppress(Exception):
+            import_library(algorithm)
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _channel_files(channels: Mapping[str, Channel]) -> list[ChannelFiles]:
