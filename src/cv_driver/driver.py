@@ -73,6 +73,7 @@ def drive(job: Job, stop: StopRequest) -> None:
     identity = _identity(job, folded, fingerprint)
     checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
     n_duplicates = _count_duplicates(job, folded, groups)
+    del groups  # as large as the labels, and the folds need the room
     watch.lap("import and split")
     results, failed = _run(job, folded, checkpoints, stop)
     watch.lap("folds")
