@@ -38,6 +38,8 @@ def supervise(opt_ml: OptMl, story: Callable[[], int], *, owner: int | None = No
     """
     # Blocked and then waited for, so that no signal is lost between fork and handler.
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    # Whoever started this may ignore its children's ends, and that is inherited.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -215,6 +217,27 @@ def test_a_killed_fold_process_is_tried_again(tmp_path: Path) -> None:
 
     assert process.returncode == 0, log
     assert "fold 1 of 2: rmse" in log
+
+
+def test_a_parent_that_ignores_ended_children_changes_nothing(tmp_path: Path) -> None:
+    own = {"num_round": "3", "task": "regression"}
+    opt_ml = build_opt_ml(tmp_path, own, {"train": {"a.csv": _rows(100)}})
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-Iu', '-m', 'train'])\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"SAGEMAKER_BASE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (opt_ml.model / "manifest.json").is_file()
 
 
 def _alive_in_session(session: int) -> list[int]:
