@@ -78,18 +78,22 @@ def run_folds(
                 if isinstance(outcome, Failed):
                     # A fold that the stop has ended has not failed.
                     stop.check()
-                    if outcome.transient and outcome.job.attempt < policy.retries:
-                        waiting.append(replace(outcome.job, attempt=outcome.job.attempt + 1))
-                        listener.retried(outcome)
-                        continue
-                outcomes.append(outcome)
-                listener.ended(outcome)
-                _check_plan(outcomes, policy)
+                if isinstance(outcome, Failed) and _may_retry(outcome, policy):
+                    waiting.append(replace(outcome.job, attempt=outcome.job.attempt + 1))
+                    listener.retried(outcome)
+                else:
+                    outcomes.append(outcome)
+                    listener.ended(outcome)
+                    _check_plan(outcomes, policy)
             stop.check()
     except BaseException:
         launcher.stop()
         raise
     return outcomes
+
+
+def _may_retry(failed: Failed, policy: Policy) -> bool:
+    return failed.transient and failed.job.attempt < policy.retries
 
 
 def _check_plan(outcomes: list[Outcome], policy: Policy) -> None:

@@ -23,6 +23,7 @@ from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import Stopped, StopRequest
 from crossfold.errors import UserError
 from crossfold.persistence.bundle import clear_bundle
+from crossfold.persistence.manifest import FILE_NAME
 from train.job import run_job
 
 # A round, a fold or a read that lasts longer than this after a stop is left to its fate.
@@ -99,7 +100,7 @@ def _wait(thread: JobThread, stop: StopRequest) -> BaseException | None:
 
 
 def _has_model(opt_ml: OptMl) -> bool:
-    return (opt_ml.model / "manifest.json").is_file()
+    return (opt_ml.model / FILE_NAME).is_file()
 
 
 def _report(opt_ml: OptMl, error: BaseException) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from crossfold.data.channel_files import find_files
+from crossfold.data.channel_files import DataFile, find_files
 from crossfold.data.file_sets import read_file_sets
 from crossfold.data.options import ChannelFiles, DataOptions
 from crossfold.data.paired_files import are_pairs, read_pairs
@@ -20,6 +20,7 @@ def read_channels(
     *,
     dtype: Any = np.float64,
     absent: float = np.nan,
+    pooled: str | None = None,
 ) -> dict[str, Table]:
     """Read each channel into a table; all tables have the same columns and categories.
 
@@ -31,13 +32,20 @@ def read_channels(
         Of the features.
     absent : float
         What an entry that a LIBSVM row leaves out stands for: NaN or 0.
+    pooled : str, optional
+        Channel whose rows follow those of the first in one table.
 
     Raises
     ------
     UserError
         Anything about the files; the message names channel, file, row and column.
     """
-    sets = {channel.name: find_files(channel) for channel in channels}
+    sets: dict[str, Sequence[DataFile]] = {
+        channel.name: find_files(channel) for channel in channels
+    }
+    if pooled is not None:
+        first = channels[0].name
+        sets[first] = [*sets[first], *sets.pop(pooled)]
     paired = any(are_pairs(files) for files in sets.values())
     read = read_pairs if paired else read_file_sets
     return read(sets, options, dtype=dtype, absent=absent)

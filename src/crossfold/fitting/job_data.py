@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from crossfold.fitting.job import Job
 from crossfold.request.job_request import JobRequest
 
 if TYPE_CHECKING:
-    from crossfold.data.channel_files import DataFile
     from crossfold.data.ready_folders import ReadyFolds
 
 HOLDOUTS = ("validation", "test")
@@ -115,20 +114,17 @@ def _ready(job: Job, files: list[ChannelFiles]) -> JobData | None:
 
 
 def _tables(job: Job, files: list[ChannelFiles], *, pools: bool) -> JobData:
-    from crossfold.data.channel_files import find_files
-    from crossfold.data.file_sets import read_file_sets
-    from crossfold.data.paired_files import are_pairs, read_pairs
+    from crossfold.data.reading import read_channels
 
-    sets: dict[str, Sequence[DataFile]] = {channel.name: find_files(channel) for channel in files}
-    if pools and "validation" in sets:
-        sets["train"] = [*sets["train"], *sets.pop("validation")]
+    pooled = next((each.name for each in files if pools and each.name == "validation"), None)
+    if pooled is not None:
         job.log("channel 'validation' joins the rows that are folded (cv_validation=pool)")
-    read = read_pairs if are_pairs(sets["train"]) else read_file_sets
-    tables = read(
-        sets,
+    tables = read_channels(
+        files,
         job.request.data,
         dtype=feature_dtype(job.request.algorithm),
         absent=_absent(job.request),
+        pooled=pooled,
     )
     return JobData(tables.pop("train"), tables)
 
