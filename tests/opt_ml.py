@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,6 +117,11 @@ def stop_when(
             break
     sent = time.monotonic()
     os.kill(process.pid, signal.Signals(number))
-    rest, _ = process.communicate(timeout=_TIMEOUT_S)
+    # The same reader again: `communicate` reads past what this one already holds in its buffer.
+    deadline = threading.Timer(_TIMEOUT_S, process.kill)
+    deadline.start()
+    with process:
+        lines.extend(process.stdout)
+    deadline.cancel()
     seconds = time.monotonic() - sent
-    return Ended(opt_ml, process.returncode, "".join(lines) + rest), seconds
+    return Ended(opt_ml, process.returncode, "".join(lines)), seconds
