@@ -116,6 +116,9 @@ class _FailingModel:
     def predict(self, features: Any) -> Prediction:
         raise NotImplementedError
 
+    def raw_scores(self, features: Any) -> None:
+        raise NotImplementedError
+
     def contributions(self, features: Any) -> None:
         raise NotImplementedError
 
@@ -253,3 +256,51 @@ def test_clearing_removes_a_bundles_files_and_no_others(tmp_path: Path) -> None:
     clear_bundle(tmp_path)
 
     assert _names(tmp_path) == ["notes.txt"]
+
+
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest"])
+def test_file_cut_short_is_one_clear_error(algorithm: str, tmp_path: Path) -> None:
+    written = save_bundle(tmp_path, _manifest(algorithm), [_model(algorithm, n_threads=1)])
+    path = tmp_path / written.models[0].files[0]
+    data = path.read_bytes()
+    for size in (0, 1, 9, len(data) // 50, len(data) // 2):
+        path.write_bytes(data[:size])
+
+        with pytest.raises(UserError, match="model") as told:
+            load_bundle(tmp_path, n_threads=1)
+
+        assert "\n" not in str(told.value)
+
+
+def test_names_that_are_no_text_are_a_damaged_model(tmp_path: Path) -> None:
+    save_bundle(tmp_path, _manifest("xgboost"), [_model("xgboost")])
+    path = tmp_path / "model.ubj"
+    path.write_bytes(path.read_bytes().replace(b"binary:logistic", b"binary:logisti\xff"))
+
+    with pytest.raises(UserError, match="model") as told:
+        load_bundle(tmp_path)
+
+    assert "\n" not in str(told.value)
+
+
+def test_categories_beyond_all_measure_are_a_damaged_model(tmp_path: Path) -> None:
+    few = _model("xgboost", slice(0, 4), params={"min_child_weight": 0})
+    save_bundle(tmp_path, _manifest("xgboost"), [few])
+    for text in ('{"2": [99999999999999999999]}', "[" * 100_000):
+        (tmp_path / "categories.json").write_text(text, encoding="utf-8")
+
+        with pytest.raises(UserError) as told:
+            load_bundle(tmp_path)
+
+        assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm"])
+def test_model_of_other_classes_than_the_manifests_is_refused(
+    algorithm: str, tmp_path: Path
+) -> None:
+    manifest = _manifest(algorithm, task="multiclass", classes=("a", "b", "c"), positive_label=None)
+    save_bundle(tmp_path, manifest, [_model(algorithm)])
+
+    with pytest.raises(UserError, match="gives 1 scores for a row, .* 'multiclass' with 3"):
+        load_bundle(tmp_path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_field_of_another_kind_is_refused_and_named(name: str, value: Any) -> No
         parse_manifest(json.dumps({**_document(), name: value}))
 
 
-@pytest.mark.parametrize("name", sorted(_document()))
+@pytest.mark.parametrize("name", sorted(_document().keys() - {"objective"}))
 def test_missing_field_is_refused_and_named(name: str) -> None:
     document = _document()
     del document[name]
@@ -172,3 +173,37 @@ def test_versions_are_those_imported() -> None:
     assert versions["xgboost"] == xgboost.__version__
     assert versions["numpy"] == np.__version__
     assert set(library_versions("svm")) == {"python", "numpy", "sklearn"}
+
+
+def test_objective_may_be_absent_and_is_a_text_where_it_is_not() -> None:
+    document = _document()
+    del document["objective"]
+    asked = replace(MANIFEST, objective="multi:softprob")
+
+    assert parse_manifest(json.dumps(document)).objective is None
+    assert parse_manifest(manifest_text(asked)) == asked
+    with pytest.raises(UserError, match="'objective' is 3"):
+        parse_manifest(json.dumps({**document, "objective": 3}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("columns", [{"name": "a", "type": "number"}] * 2),
+        ("columns", [{"name": "b", "type": "category", "categories": ["x", "x"]}]),
+        ("classes", ["no", "no"]),
+        ("rounds_done", 1e400),
+        ("label", "half a sign: \ud800"),
+        ("metrics", {"a": 10**5000}),
+    ],
+)
+def test_what_no_fit_has_written_is_refused_in_one_line(name: str, value: Any) -> None:
+    document = {**_document(), name: value}
+    sys.set_int_max_str_digits(0)
+    text = json.dumps(document)
+    sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+
+    with pytest.raises(UserError) as told:
+        parse_manifest(text)
+
+    assert "\n" not in str(told.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from crossfold.contract.stop import StopRequest
 from crossfold.data.table import Column, Table
 from crossfold.fitting import model_files
 from crossfold.fitting.final_fit import fit_final
-from crossfold.fitting.model_files import ModelKeeper
+from crossfold.fitting.model_files import ModelKeeper, save_model
 from crossfold.fitting.problem import Problem, Rows
 from crossfold.fitting.target import TargetCoding
 from crossfold.persistence.bundle import load_bundle
@@ -55,3 +56,14 @@ def test_quick_rounds_cost_no_writing(tmp_path: Path) -> None:
     fit_final(_problem("xgboost"), StopRequest(), keep=keeper.keep)
 
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("asked", [None, "reg:absoluteerror"])
+def test_manifest_has_the_objective_that_was_asked_for(asked: str | None, tmp_path: Path) -> None:
+    problem = _problem("xgboost")
+    params = {} if asked is None else {"objective": asked}
+    problem = replace(problem, spec=replace(problem.spec, params=params))
+
+    save_model(tmp_path, problem, fit_final(problem, StopRequest()), kind="single")
+
+    assert load_bundle(tmp_path).manifest.objective == asked

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 from crossfold.algorithms import thread_pools
 from crossfold.algorithms.thread_pools import hold_threads
 
-thread_pools.usable_threads = lambda: 4
+thread_pools.processors = lambda: 4
 
 def blas():
     return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}

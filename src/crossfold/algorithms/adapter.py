@@ -100,6 +100,12 @@ class Model(Protocol):
     def predict(self, features: NDArray[Any]) -> Prediction:
         """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
 
+    def raw_scores(self, features: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Return margins or the decision function, before any link; None if there are none.
+
+        Shape (n_rows,), or (n_rows, n_classes) for several classes.
+        """
+
     def contributions(self, features: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return SHAP values with the bias last, adding up to the raw score; None if unknown.
 
@@ -156,5 +162,23 @@ class Algorithm(Protocol):
             The library failed; its message is kept.
         """
 
-    def load(self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]) -> Model:
-        """Read what `Model.save` wrote; never unpickles."""
+    def load(
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        columns: tuple[Column, ...],
+        *,
+        n_threads: int | None = None,
+    ) -> Model:
+        """Read what `Model.save` wrote; never unpickles.
+
+        Parameters
+        ----------
+        folder : Path
+        manifest : mapping
+            ``task`` and ``n_classes``, and ``files`` where they have other names.
+        columns : tuple of Column
+        n_threads : int, optional
+            Threads that loading and predicting may use; None for all that this process may use.
+            With 1 no thread is ever started, so that a process may fork afterwards.
+        """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,6 +211,38 @@ def require_item_per_feature(spec: ModelSpec, columns: Sequence[Column]) -> None
                 f"features is {len(columns)}; give one item for each feature, in their order"
             )
             raise UserError(message)
+
+
+def require_whole(name: str, *, is_whole: bool) -> None:
+    """Refuse a file that was cut short; the libraries would read on beyond its end and crash.
+
+    Raises
+    ------
+    UserError
+        The end is missing.
+    """
+    if not is_whole:
+        message = (
+            f"model file {name!r} is no model, or was cut short; copy it again, or train again"
+        )
+        raise UserError(message)
+
+
+def require_values_per_row(name: str, n_values: int, manifest: Mapping[str, Any]) -> None:
+    """Refuse a booster that gives as many scores for a row as another task has classes.
+
+    Raises
+    ------
+    UserError
+        The manifest describes another model.
+    """
+    expected = int(manifest.get("n_classes", 0)) if manifest["task"] == "multiclass" else 1
+    if n_values != expected and expected:
+        message = (
+            f"model file {name!r} gives {n_values} scores for a row, but the manifest's task is "
+            f"{manifest['task']!r} with {expected}; train again"
+        )
+        raise UserError(message)
 
 
 def _best_round(spec: ModelSpec, *, is_watched: bool) -> BestRound | None:

@@ -43,6 +43,8 @@ class CategoryEncoder:
 
         The array itself is returned, not a copy, where no code changes.
         """
+        if not self.known:
+            return features
         changed = [item for item in self.known if not _is_unchanged(features[:, item[0]], item[1])]
         if not changed:
             return features

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from crossfold.errors import AlgorithmError, PlatformError
+from crossfold.errors import AlgorithmError, CrossfoldError, PlatformError
 
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "std::bad_array_new_length", "length_error")
 _SOURCE = r"\S+\.(?:cc|cu|cpp|h|hpp)"
@@ -41,10 +41,15 @@ def told_as_algorithm_error(library: str, action: str, *errors: type[Exception])
     try:
         yield
     except errors as error:
-        told = f"{library} failed to {action}: {reason_of(error)}"
-        if any(sign in str(error) for sign in _OUT_OF_MEMORY):
-            raise PlatformError(f"{told}; use an instance with more memory") from error
-        raise AlgorithmError(told) from error
+        raise failure(library, action, error) from error
+
+
+def failure(library: str, action: str, error: Exception) -> CrossfoldError:
+    """Return what to raise for a library's error: one line, ``xgboost failed to fit: …``."""
+    told = f"{library} failed to {action}: {reason_of(error)}"
+    if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        return PlatformError(f"{told}; use an instance with more memory")
+    return AlgorithmError(told)
 
 
 def reason_of(error: BaseException) -> str:

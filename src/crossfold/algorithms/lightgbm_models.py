@@ -6,6 +6,8 @@ The same calls as `lightgbm.LGBMModel.fit` makes, so that numbers agree with sci
 
 from __future__ import annotations
 
+import ctypes
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,12 +28,15 @@ from crossfold.algorithms.boosting import (
     query_sizes,
     require_groups,
     require_item_per_feature,
+    require_values_per_row,
+    require_whole,
     score_round,
     without_features,
 )
 from crossfold.algorithms.class_weights import fit_weights
 from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
 from crossfold.algorithms.library_failures import (
+    failure,
     reason_of,
     recorded_warnings,
     told_as_algorithm_error,
@@ -66,6 +71,8 @@ _NATIVE_METRICS: Mapping[str, str] = {
     "auc": "auc",
 }
 _FAILURES = (LightGBMError, ValueError, TypeError)
+_END = "\nend of trees\n"
+_LOADING = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -88,24 +95,15 @@ class LightgbmModel:
 
     def predict(self, features: NDArray[Any]) -> Prediction:
         """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
-        with told_as_algorithm_error("lightgbm", "predict", *_FAILURES):
-            output = self.booster.predict(
-                self.encoder.encode(features),
-                num_iteration=self.n_rounds,
-                num_threads=useful_threads(self.n_threads, features.size),
-            )
-        return _as_prediction(self.task, np.asarray(output, dtype=np.float64))
+        return _as_prediction(self.task, self._output("predict", features))
+
+    def raw_scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the sum of the trees, before any link."""
+        return self._output("predict", features, raw_score=True)
 
     def contributions(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return SHAP values with the bias last; they add up to the raw score."""
-        with told_as_algorithm_error("lightgbm", "explain", *_FAILURES):
-            output = self.booster.predict(
-                self.encoder.encode(features),
-                num_iteration=self.n_rounds,
-                num_threads=useful_threads(self.n_threads, features.size),
-                pred_contrib=True,
-            )
-        values = np.asarray(output, dtype=np.float64)
+        values = self._output("explain", features, pred_contrib=True)
         n_values = len(self.columns) + 1
         if values.shape[1] == n_values:
             return values
@@ -117,6 +115,18 @@ class LightgbmModel:
         # Through Python's own file, so that a full disk is an OSError.
         (folder / MODEL_FILE).write_text(text, encoding="utf-8", newline="\n")
         return (MODEL_FILE, *self.encoder.save(folder, self.columns))
+
+    def _output(self, action: str, features: NDArray[Any], **kind: bool) -> NDArray[np.float64]:
+        try:
+            output = self.booster.predict(
+                self.encoder.encode(features),
+                num_iteration=self.n_rounds,
+                num_threads=useful_threads(self.n_threads, features.size),
+                **kind,
+            )
+        except _FAILURES as error:
+            raise failure("lightgbm", action, error) from error
+        return np.asarray(output, dtype=np.float64)
 
 
 @dataclass(slots=True)
@@ -168,7 +178,12 @@ class LightgbmAlgorithm:
         return model
 
     def load(
-        self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        columns: tuple[Column, ...],
+        *,
+        n_threads: int | None = None,
     ) -> LightgbmModel:
         """Read what `LightgbmModel.save` wrote; `manifest` has ``task`` and may have ``files``.
 
@@ -182,7 +197,8 @@ class LightgbmAlgorithm:
         path = files.get(".txt", folder / MODEL_FILE)
         try:
             text = path.read_text(encoding="utf-8")
-            booster = lightgbm.Booster(params={"verbosity": -1}, model_str=text)
+            require_whole(path.name, is_whole=text.startswith("tree\n") and _END in text)
+            booster = _booster_of(text, n_threads)
         except (LightGBMError, UnicodeDecodeError) as error:
             message = f"model file {path.name!r} is not a LightGBM model: {reason_of(error)}"
             raise UserError(message) from error
@@ -192,8 +208,12 @@ class LightgbmAlgorithm:
                 f"{len(columns)} columns; train again"
             )
             raise UserError(message)
+        require_values_per_row(path.name, int(booster.num_model_per_iteration()), manifest)
         encoder = load_encoder(files.get(".json"), columns)
-        return LightgbmModel(booster, manifest["task"], encoder, columns, usable_threads())
+        n_allowed = n_threads or usable_threads()
+        # Kept, since the library is asked twice for it.
+        n_rounds = _rounds_in(booster)
+        return LightgbmModel(booster, manifest["task"], encoder, columns, n_allowed, best=n_rounds)
 
 
 class _Fitting:
@@ -326,6 +346,21 @@ def _library_params(spec: ModelSpec) -> dict[str, Any]:
     if spec.task == "multiclass":
         params["num_class"] = spec.n_classes
     return params
+
+
+def _booster_of(text: str, n_threads: int | None) -> Any:
+    """Read a booster; a library that can be held to `n_threads` meanwhile, is."""
+    library: Any = getattr(lightgbm.basic, "_LIB", None)
+    if n_threads is None or not hasattr(library, "LGBM_SetMaxThreads"):
+        return lightgbm.Booster(params={"verbosity": -1}, model_str=text)
+    # Trees are read by all threads of OpenMP, and no parameter of a booster says otherwise.  The
+    # limit is the whole process's: one at a time.
+    with _LOADING:
+        library.LGBM_SetMaxThreads(ctypes.c_int(n_threads))
+        try:
+            return lightgbm.Booster(params={"verbosity": -1}, model_str=text)
+        finally:
+            library.LGBM_SetMaxThreads(ctypes.c_int(-1))
 
 
 def _as_prediction(task: Task, output: NDArray[np.float64]) -> Prediction:

@@ -51,6 +51,14 @@ def feature_dtype(name: str) -> type[np.float32 | np.float64]:
     return np.float32 if name == "xgboost" else np.float64
 
 
+def absent_value(name: str) -> float:
+    """Return what an entry stands for that a LIBSVM row leaves out: the library's own reading.
+
+    Missing for XGBoost, as its own reader has it; zero for all others.
+    """
+    return float("nan") if name == "xgboost" else 0.0
+
+
 def import_library(name: str) -> None:
     """Import what an algorithm stands on, and thereby scikit-learn's splitters."""
     algorithm_named(name)

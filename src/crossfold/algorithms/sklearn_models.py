@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from crossfold.algorithms.sklearn_estimators import (
     estimator_class,
     says_probabilities,
 )
+from crossfold.algorithms.sklearn_jobs import hold_jobs
 from crossfold.algorithms.sklearn_pipeline import build_pipeline
 from crossfold.algorithms.skops_files import read_skops, write_skops
 from crossfold.algorithms.thread_pools import hold_threads
@@ -61,6 +62,7 @@ class SklearnModel:
     n_threads: int
     warnings: tuple[str, ...] = ()
     train_prediction: Prediction | None = None
+    _has_probabilities: bool | None = field(default=None, repr=False)
 
     @property
     def n_rounds(self) -> None:
@@ -79,6 +81,19 @@ class SklearnModel:
                 return Prediction(values=values.reshape(len(features)))
             return self._predict_classes(features)
 
+    def raw_scores(self, features: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Return the decision function; None for values and where the estimator has none."""
+        if self.n_classes == 0 or not hasattr(self.pipeline[-1], "decision_function"):
+            return None
+        with (
+            recorded_warnings(),
+            told_as_algorithm_error("scikit-learn", "predict", *_FAILURES),
+        ):
+            hold_threads(self.n_threads)
+            return self._scores(
+                np.asarray(self.pipeline[-1].decision_function(self._prepared(features)))
+            )
+
     def contributions(self, features: NDArray[Any]) -> None:
         """Return None: scikit-learn has no exact contributions."""
         del features
@@ -90,11 +105,9 @@ class SklearnModel:
 
     def _predict_classes(self, features: NDArray[Any]) -> Prediction:
         estimator = self.pipeline[-1]
-        # Once for labels, probabilities and scores: the steps before the estimator cost the same
-        # again each time.
-        prepared = self.pipeline[:-1].transform(features)
+        prepared = self._prepared(features)
         probabilities = scores = labels = None
-        if says_probabilities(type(estimator), estimator.get_params(deep=False)):
+        if self._says_probabilities():
             raw = np.asarray(estimator.predict_proba(prepared), dtype=np.float64)
             probabilities = self._by_class(raw, 0.0)
             if type(estimator).__name__ in _LABELS_FROM_PROBABILITIES:
@@ -104,6 +117,23 @@ class SklearnModel:
         if labels is None:
             labels = np.asarray(estimator.predict(prepared)).astype(np.int64)
         return Prediction(labels=labels, probabilities=probabilities, scores=scores)
+
+    def _prepared(self, features: NDArray[Any]) -> NDArray[Any]:
+        """Return what the estimator sees, once for labels, probabilities and scores.
+
+        As `Pipeline.transform` does it; to slice the pipeline takes longer than a row.
+        """
+        prepared = features
+        for _, step in self.pipeline.steps[:-1]:
+            prepared = step.transform(prepared)
+        return prepared
+
+    def _says_probabilities(self) -> bool:
+        if self._has_probabilities is None:
+            estimator = self.pipeline[-1]
+            params = estimator.get_params(deep=False)
+            self._has_probabilities = says_probabilities(type(estimator), params)
+        return self._has_probabilities
 
     def _scores(self, raw: NDArray[Any]) -> NDArray[np.float64] | None:
         raw = raw.astype(np.float64)
@@ -172,7 +202,12 @@ class SklearnAlgorithm:
         return SklearnModel(pipeline, spec.task, spec.n_classes, spec.n_threads, tuple(texts))
 
     def load(
-        self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        columns: tuple[Column, ...],
+        *,
+        n_threads: int | None = None,
     ) -> SklearnModel:
         """Read what `SklearnModel.save` wrote; `manifest` has ``task`` and ``n_classes``.
 
@@ -182,13 +217,13 @@ class SklearnAlgorithm:
             The file holds a type that is not scikit-learn's own, or does not fit the columns.
         """
         (name,) = manifest.get("files", (MODEL_FILE,))
+        n_allowed = n_threads or usable_threads()
         pipeline = read_skops(folder / name)
         if getattr(pipeline, "n_features_in_", None) != len(columns):
             message = f"model file {name!r} does not fit the manifest's columns; train again"
             raise UserError(message)
-        return SklearnModel(
-            pipeline, manifest["task"], int(manifest["n_classes"]), usable_threads()
-        )
+        hold_jobs(pipeline, n_allowed)
+        return SklearnModel(pipeline, manifest["task"], int(manifest["n_classes"]), n_allowed)
 
 
 def _weight_to_pass(

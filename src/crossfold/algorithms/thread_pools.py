@@ -11,7 +11,7 @@ import threading
 from functools import cache
 from typing import Any
 
-from crossfold.algorithms.threads import usable_threads
+from crossfold.algorithms.threads import processors
 
 
 def hold_threads(n_threads: int) -> None:
@@ -34,7 +34,7 @@ class _Pools:
             in_force = getattr(self._own, "n_threads", None)
             if (in_force, self._of_process) == (n_threads, n_threads):
                 return
-            if self._of_process is None and n_threads >= usable_threads():
+            if self._of_process is None and n_threads >= processors():
                 return  # as the libraries do of themselves
             if self._controller is None:
                 from threadpoolctl import ThreadpoolController

@@ -32,9 +32,16 @@ def usable_threads(root: Path = _ROOT, *, affinity: int | None = None) -> int:
     int
         At least 1; a quota of 1.5 processors counts as 2.
     """
-    n_processors = _n_processors() if affinity is None else affinity
+    n_processors = processors() if affinity is None else affinity
     quotas = [*_quotas_v2(root), *_quotas_v1(root)]
     return max(1, min([n_processors, *(math.ceil(quota) for quota in quotas)]))
+
+
+def processors() -> int:
+    """Count the processors that this process may run on, as OpenMP and BLAS do; no quota counts."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def useful_threads(n_threads: int, n_cells: int) -> int:
@@ -45,12 +52,6 @@ def useful_threads(n_threads: int, n_cells: int) -> int:
     depend on their number.
     """
     return max(1, min(n_threads, n_cells // CELLS_PER_THREAD))
-
-
-def _n_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quotas_v2(root: Path) -> list[float]:

@@ -8,8 +8,9 @@ API Reference".
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,18 +27,22 @@ from crossfold.algorithms.boosting import (
     boost,
     multiclass_prediction,
     require_item_per_feature,
+    require_values_per_row,
+    require_whole,
     score_round,
     sigmoid,
     softmax,
     without_features,
 )
+from crossfold.algorithms.dense_prediction import DensePredictor
 from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
 from crossfold.algorithms.library_failures import (
+    failure,
     reason_of,
     recorded_warnings,
     told_as_algorithm_error,
 )
-from crossfold.algorithms.threads import usable_threads, useful_threads
+from crossfold.algorithms.threads import processors, usable_threads, useful_threads
 from crossfold.algorithms.xgboost_inputs import (
     booster_params,
     feature_types,
@@ -70,8 +75,10 @@ class XgboostModel:
     is_linear: bool
     encoder: CategoryEncoder
     columns: tuple[Column, ...]
+    n_threads: int
     warnings: tuple[str, ...] = ()
     train_prediction: Prediction | None = None
+    _few_rows: DensePredictor | None = field(default=None, repr=False)
 
     @property
     def n_rounds(self) -> int:
@@ -81,16 +88,18 @@ class XgboostModel:
     def predict(self, features: NDArray[Any]) -> Prediction:
         """Predict rows of shape (n_rows, n_features), coded by the columns given to `fit`."""
         encoded = self.encoder.encode(features)
-
-        def predict_raw(kind: Output) -> NDArray[np.float32]:
-            if self.is_linear:
-                return _predict_matrix(self.booster, self._matrix(encoded), kind)
-            return _array(
-                self.booster.inplace_predict(encoded, predict_type=kind, validate_features=False)
+        try:
+            return _as_prediction(
+                self.task, self.objective, lambda kind: self._output(encoded, kind)
             )
+        except _FAILURES as error:
+            raise failure("xgboost", "predict", error) from error
 
+    def raw_scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return margins: the trees' sum and the base score, before the objective's link."""
         with told_as_algorithm_error("xgboost", "predict", *_FAILURES):
-            return _as_prediction(self.task, self.objective, predict_raw)
+            margins = self._output(self.encoder.encode(features), "margin")
+        return margins.astype(np.float64)
 
     def contributions(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return SHAP values with the bias last; they add up to the margin."""
@@ -105,9 +114,25 @@ class XgboostModel:
         (folder / MODEL_FILE).write_bytes(self.booster.save_raw("ubj"))
         return (MODEL_FILE, *self.encoder.save(folder, self.columns))
 
+    def _output(self, encoded: NDArray[Any], kind: Output) -> NDArray[np.float32]:
+        if self.is_linear:
+            return _predict_matrix(self.booster, self._matrix(encoded), kind)
+        few = self._few_rows
+        if few is not None and few.takes(encoded):
+            output = few.output(encoded, is_margin=kind == "margin")
+            if output is not None:
+                return output
+        # For many rows, and to tell why the library failed.
+        return _array(
+            self.booster.inplace_predict(encoded, predict_type=kind, validate_features=False)
+        )
+
     def _matrix(self, encoded: NDArray[Any]) -> Any:
         return xgboost.DMatrix(
-            encoded, feature_types=feature_types(self.columns), enable_categorical=True
+            encoded,
+            feature_types=feature_types(self.columns),
+            enable_categorical=True,
+            nthread=self.n_threads,
         )
 
 
@@ -162,13 +187,19 @@ class XgboostAlgorithm:
                 is_linear=spec.params.get("booster") == "gblinear",
                 encoder=encoder,
                 columns=columns,
+                n_threads=spec.n_threads,
             )
             _Fitting(spec, model, matrices, watched).run(watcher)
         model.warnings = tuple(texts)
         return model
 
     def load(
-        self, folder: Path, manifest: Mapping[str, Any], columns: tuple[Column, ...]
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        columns: tuple[Column, ...],
+        *,
+        n_threads: int | None = None,
     ) -> XgboostModel:
         """Read what `XgboostModel.save` wrote; `manifest` has ``task`` and may have ``files``.
 
@@ -178,10 +209,14 @@ class XgboostAlgorithm:
             The file is no booster, or does not fit the columns.
         """
         files = {Path(name).suffix: folder / name for name in manifest.get("files", (MODEL_FILE,))}
-        booster = xgboost.Booster(params={"nthread": usable_threads(), "verbosity": 0})
+        n_allowed = n_threads or usable_threads()
+        booster = xgboost.Booster(params={"nthread": n_allowed, "verbosity": 0})
         path = files.get(".ubj", folder / MODEL_FILE)
+        data = path.read_bytes()
+        require_whole(path.name, is_whole=data[:1] == b"{" and data[-1:] == b"}" and len(data) > 2)
         try:
-            booster.load_model(bytearray(path.read_bytes()))
+            with _loading_held(n_threads):
+                booster.load_model(bytearray(data))
         except XGBoostError as error:
             message = f"model file {path.name!r} is not an XGBoost model: {reason_of(error)}"
             raise UserError(message) from error
@@ -192,6 +227,8 @@ class XgboostAlgorithm:
             )
             raise UserError(message)
         learner = json.loads(booster.save_config())["learner"]
+        n_values = max(1, int(learner["learner_model_param"]["num_class"]))
+        require_values_per_row(path.name, n_values, manifest)
         return XgboostModel(
             booster,
             manifest["task"],
@@ -199,6 +236,8 @@ class XgboostAlgorithm:
             is_linear=learner["gradient_booster"]["name"] == "gblinear",
             encoder=load_encoder(files.get(".json"), columns),
             columns=columns,
+            n_threads=n_allowed,
+            _few_rows=DensePredictor.of(booster, getattr(xgboost.core, "_LIB", None)),
         )
 
 
@@ -278,6 +317,20 @@ class _Fitting:
             self._model.objective,
             lambda kind: _predict_matrix(self._booster, matrix, kind),
         )
+
+
+@contextmanager
+def _loading_held(n_threads: int | None) -> Iterator[None]:
+    """Hold the reading of trees to `n_threads`: it does not look at the booster's parameters."""
+    if n_threads is None:
+        yield
+        return
+    xgboost.set_config(nthread=n_threads)
+    try:
+        yield
+    finally:
+        # Of this thread alone.  What was in force cannot be asked for: until it is set, it is 0.
+        xgboost.set_config(nthread=processors())
 
 
 def _as_prediction(

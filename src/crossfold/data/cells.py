@@ -13,8 +13,9 @@ from itertools import product
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 """Lower-case texts that stand for a missing cell."""
 
+# Possessive: a long row of digits that ends in a letter is refused in one pass.
 _NUMBER = re.compile(
-    r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|infinity)", re.ASCII | re.IGNORECASE
+    r"[+-]?(?:(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?|inf|infinity)", re.ASCII | re.IGNORECASE
 )
 _WHOLE = re.compile(r"[+-]?\d{1,400}", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossfold.algorithms.registry import feature_dtype, import_library
+from crossfold.algorithms.registry import absent_value, feature_dtype, import_library
 from crossfold.contract.channels import Channel, training_channel
 from crossfold.data.options import ChannelFiles
 from crossfold.data.table import Table
 from crossfold.fitting.job import Job
-from crossfold.request.job_request import JobRequest
 
 if TYPE_CHECKING:
     from crossfold.data.ready_folders import ReadyFolds
@@ -99,7 +98,7 @@ def _ready(job: Job, files: list[ChannelFiles]) -> JobData | None:
         files,
         job.request.data,
         dtype=feature_dtype(job.request.algorithm),
-        absent=_absent(job.request),
+        absent=absent_value(job.request.algorithm),
         n_folds=job.request.folds.n_folds,
         # A fold has been given the number that its driver settled on.
         fewer_allowed=job.request.published_form in ("k", "train_src")
@@ -123,12 +122,7 @@ def _tables(job: Job, files: list[ChannelFiles], *, pools: bool) -> JobData:
         files,
         job.request.data,
         dtype=feature_dtype(job.request.algorithm),
-        absent=_absent(job.request),
+        absent=absent_value(job.request.algorithm),
         pooled=pooled,
     )
     return JobData(tables.pop("train"), tables)
-
-
-def _absent(request: JobRequest) -> float:
-    """Return the value of an entry that a LIBSVM row leaves out: the library's own reading."""
-    return float("nan") if request.algorithm == "xgboost" else 0.0

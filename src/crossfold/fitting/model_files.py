@@ -99,6 +99,7 @@ def _manifest(
     rounds_done: int | None,
     scores: ChannelScores,
 ) -> Manifest:
+    objective = problem.spec.params.get("objective")
     dtype = np.dtype(algorithm_named(problem.spec.algorithm).dtype).name
     return Manifest(
         algorithm=problem.spec.algorithm,
@@ -111,6 +112,7 @@ def _manifest(
         final_model=kind,
         complete=complete,
         rounds_done=rounds_done,
+        objective=None if objective is None else str(objective),
         versions=library_versions(problem.spec.algorithm),
         metrics={
             f"{split}:{name}": value

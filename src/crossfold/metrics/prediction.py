@@ -46,17 +46,22 @@ class Prediction:
     values: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        given = {name: getattr(self, name) for name in _FIELDS if getattr(self, name) is not None}
-        if not given:
-            message = f"a prediction needs at least one of {', '.join(_FIELDS)}"
-            raise ValueError(message)
-        for name, array in given.items():
+        n_rows = -1
+        for name, array in zip(_FIELDS, self._arrays(), strict=True):
+            if array is None:
+                continue
             if array.ndim not in _DIMENSIONS[name]:
                 message = f"prediction field {name!r} has shape {array.shape!r}"
                 raise ValueError(message)
-        if len({len(array) for array in given.values()}) > 1:
-            lengths = {name: len(array) for name, array in given.items()}
-            message = f"prediction fields differ in their number of rows: {lengths!r}"
+            if n_rows not in (-1, len(array)):
+                lengths = {
+                    n: len(getattr(self, n)) for n in _FIELDS if getattr(self, n) is not None
+                }
+                message = f"prediction fields differ in their number of rows: {lengths!r}"
+                raise ValueError(message)
+            n_rows = len(array)
+        if n_rows == -1:
+            message = f"a prediction needs at least one of {', '.join(_FIELDS)}"
             raise ValueError(message)
 
     @property

@@ -11,7 +11,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from crossfold.algorithms.adapter import Model
 from crossfold.algorithms.registry import algorithm_named
-from crossfold.errors import PlatformError, UserError
+from crossfold.errors import CrossfoldError, PlatformError, UserError
 from crossfold.metrics.prediction import Prediction
 from crossfold.persistence.manifest import (
     FILE_NAME,
@@ -45,7 +46,28 @@ class LoadedBundle:
 
     def predict(self, features: NDArray[np.floating]) -> Prediction:
         """Predict rows of shape (n_rows, n_features), coded by the manifest's columns."""
+        if len(self.models) == 1:
+            return self.models[0].predict(features)
         return average([model.predict(features) for model in self.models])
+
+    def raw_scores(self, features: NDArray[np.floating]) -> NDArray[np.float64] | None:
+        """Return the mean of the models' margins; None where one of them has none.
+
+        Shape (n_rows,), or (n_rows, n_classes) for several classes.
+        """
+        return _mean([model.raw_scores(features) for model in self.models])
+
+    def contributions(self, features: NDArray[np.floating]) -> NDArray[np.float64] | None:
+        """Return the mean of the models' SHAP values; they add up to `raw_scores`.
+
+        Shape (n_rows, n_features + 1), or (n_rows, n_classes, n_features + 1) for several classes.
+        """
+        return _mean([model.contributions(features) for model in self.models])
+
+    def first(self) -> LoadedBundle:
+        """Return a bundle of the first model alone."""
+        manifest = replace(self.manifest, models=self.manifest.models[:1])
+        return LoadedBundle(manifest, self.models[:1])
 
 
 def save_bundle(folder: Path, manifest: Manifest, models: Sequence[Model]) -> Manifest:
@@ -88,13 +110,21 @@ def clear_bundle(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def load_bundle(folder: Path) -> LoadedBundle:
+def load_bundle(folder: Path, *, n_threads: int | None = None) -> LoadedBundle:
     """Read the manifest, check everything it names, then read the models; nothing is unpickled.
+
+    Parameters
+    ----------
+    folder : Path
+    n_threads : int, optional
+        Threads that loading and predicting may use; None for all that this process may use.  With
+        1 no thread is ever started, so that the process may fork afterwards.
 
     Raises
     ------
     UserError
-        There is no model, its format is unknown, a file is missing, a link or of another kind.
+        There is no model, its format is unknown, a file is missing, damaged, a link or of another
+        kind.  A damaged file may also end the process: the libraries trust what they read.
     PlatformError
         A file is there but cannot be read.
     """
@@ -109,14 +139,13 @@ def load_bundle(folder: Path) -> LoadedBundle:
         "task": manifest.task,
         "n_classes": len(manifest.classes),
     }
-    try:
+    with _told_as_unreadable(folder):
         models = tuple(
-            algorithm.load(folder, {**facts, "files": stored.files}, manifest.columns)
+            algorithm.load(
+                folder, {**facts, "files": stored.files}, manifest.columns, n_threads=n_threads
+            )
             for stored in manifest.models
         )
-    except OSError as error:
-        message = f"model folder {str(folder)!r} cannot be read: {error.strerror or error}"
-        raise PlatformError(message) from error
     return LoadedBundle(manifest, models)
 
 
@@ -195,6 +224,32 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+@contextmanager
+def _told_as_unreadable(folder: Path) -> Iterator[None]:
+    where = f"model folder {str(folder)!r}"
+    try:
+        yield
+    except CrossfoldError:
+        raise
+    except OSError as error:
+        message = f"{where} cannot be read: {error.strerror or error}"
+        raise PlatformError(message) from error
+    except MemoryError as error:
+        message = (
+            f"{where} holds a model that needs more memory than there is ({_one_line(error)}); "
+            "use an instance with more memory, or train again if the file is damaged"
+        )
+        raise UserError(message) from error
+    # No list is complete: a damaged file makes readers fail wherever they happen to be.
+    except Exception as error:
+        message = f"{where} holds a damaged model: {_one_line(error)}; train again"
+        raise UserError(message) from error
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
 def _require_plain_file(folder: Path, name: str, *, max_bytes: int | None = None) -> None:
     try:
         status = (folder / name).lstat()
@@ -226,6 +281,8 @@ def _mean(arrays: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] |
     present = [array for array in arrays if array is not None]
     if not present or len(present) < len(arrays):
         return None
+    if len(present) == 1:
+        return present[0]
     return np.asarray(np.mean(present, axis=0), dtype=np.float64)
 
 

@@ -9,7 +9,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, NoReturn, TypeVar, cast, get_args
@@ -64,6 +65,8 @@ class Manifest:
         False where a stop ended the fit early.
     rounds_done : int, optional
         None if the algorithm has no rounds.
+    objective : str, optional
+        What the user asked for by name; None where the task decided, and in older manifests.
     models : tuple of StoredModel
         One, or one for each fold of an ensemble; filled in by `save_bundle`.
     """
@@ -80,6 +83,7 @@ class Manifest:
     rounds_done: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    objective: str | None = None
     models: tuple[StoredModel, ...] = ()
 
 
@@ -89,6 +93,7 @@ def manifest_text(manifest: Manifest) -> str:
         "format": FORMAT,
         "algorithm": manifest.algorithm,
         "task": manifest.task,
+        "objective": manifest.objective,
         "final_model": manifest.final_model,
         "complete": manifest.complete,
         "rounds_done": manifest.rounds_done,
@@ -114,6 +119,9 @@ def parse_manifest(text: str) -> Manifest:
     """
     try:
         document = json.loads(text)
+        # Only an escape can stand for half a sign, which no answer could be written with.
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         message = f"{FILE_NAME} is not JSON: {error}; train again"
         raise UserError(message) from error
@@ -136,6 +144,8 @@ def parse_manifest(text: str) -> Manifest:
         rounds_done=read.optional("rounds_done", read.count),
         versions={name: str(value) for name, value in read.mapping("versions").items()},
         metrics={name: _metric(name, value) for name, value in read.mapping("metrics").items()},
+        # Manifests of the first training runs do not have it.
+        objective=read.optional("objective", read.text) if "objective" in document else None,
         models=tuple(_stored_model(item) for item in read.array("models")),
     )
     _check(manifest)
@@ -212,11 +222,21 @@ def _check(manifest: Manifest) -> None:
         manifest.positive_label is not None and manifest.positive_label != manifest.classes[-1]
     ):
         _refuse("positive_label", manifest.positive_label, "the last of two classes")
+    _refuse_repeated("columns", [column.name for column in manifest.columns])
+    _refuse_repeated("classes", manifest.classes)
+    for column in manifest.columns:
+        _refuse_repeated(f"categories of {column.name}", column.categories)
     if not manifest.models or (len(manifest.models) > 1 and manifest.final_model != "ensemble"):
         _refuse("models", len(manifest.models), "one model, or several of an ensemble")
     files = [name for model in manifest.models for name in model.files]
     if len(set(files)) < len(files) or FILE_NAME in files:
         _refuse("models", files, "different files for different models")
+
+
+def _refuse_repeated(where: str, texts: Sequence[str]) -> None:
+    if len(set(texts)) < len(texts):
+        repeated = next(text for text, count in Counter(texts).items() if count > 1)
+        _refuse(where, repeated, "each text once")
 
 
 def _column_document(column: Column) -> dict[str, Any]:
