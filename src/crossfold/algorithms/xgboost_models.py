@@ -43,6 +43,7 @@ from crossfold.algorithms.library_failures import (
     told_as_algorithm_error,
 )
 from crossfold.algorithms.threads import processors, usable_threads, useful_threads
+from crossfold.algorithms.xgboost_file import require_sound_trees
 from crossfold.algorithms.xgboost_inputs import (
     booster_params,
     feature_types,
@@ -209,34 +210,20 @@ class XgboostAlgorithm:
             The file is no booster, or does not fit the columns.
         """
         files = {Path(name).suffix: folder / name for name in manifest.get("files", (MODEL_FILE,))}
-        n_allowed = n_threads or usable_threads()
-        booster = xgboost.Booster(params={"nthread": n_allowed, "verbosity": 0})
         path = files.get(".ubj", folder / MODEL_FILE)
-        data = path.read_bytes()
-        require_whole(path.name, is_whole=data[:1] == b"{" and data[-1:] == b"}" and len(data) > 2)
-        try:
-            with _loading_held(n_threads):
-                booster.load_model(bytearray(data))
-        except XGBoostError as error:
-            message = f"model file {path.name!r} is not an XGBoost model: {reason_of(error)}"
-            raise UserError(message) from error
-        if booster.num_features() != len(columns):
-            message = (
-                f"model file {path.name!r} has {booster.num_features()} features, but the manifest "
-                f"{len(columns)} columns; train again"
-            )
-            raise UserError(message)
+        booster = _read_booster(path, len(columns), n_threads)
         learner = json.loads(booster.save_config())["learner"]
+        is_linear = learner["gradient_booster"]["name"] == "gblinear"
         n_values = max(1, int(learner["learner_model_param"]["num_class"]))
         require_values_per_row(path.name, n_values, manifest)
         return XgboostModel(
             booster,
             manifest["task"],
             objective=learner["objective"]["name"],
-            is_linear=learner["gradient_booster"]["name"] == "gblinear",
+            is_linear=is_linear,
             encoder=load_encoder(files.get(".json"), columns),
             columns=columns,
-            n_threads=n_allowed,
+            n_threads=n_threads or usable_threads(),
             _few_rows=DensePredictor.of(booster, getattr(xgboost.core, "_LIB", None)),
         )
 
@@ -317,6 +304,27 @@ class _Fitting:
             self._model.objective,
             lambda kind: _predict_matrix(self._booster, matrix, kind),
         )
+
+
+def _read_booster(path: Path, n_features: int, n_threads: int | None) -> Any:
+    """Read a model file; what is wrong with it is a UserError."""
+    booster = xgboost.Booster(params={"nthread": n_threads or usable_threads(), "verbosity": 0})
+    data = path.read_bytes()
+    require_whole(path.name, is_whole=data[:1] == b"{" and data[-1:] == b"}" and len(data) > 2)
+    try:
+        with _loading_held(n_threads):
+            booster.load_model(bytearray(data))
+    except XGBoostError as error:
+        message = f"model file {path.name!r} is not an XGBoost model: {reason_of(error)}"
+        raise UserError(message) from error
+    if booster.num_features() != n_features:
+        message = (
+            f"model file {path.name!r} has {booster.num_features()} features, but the manifest "
+            f"{n_features} columns; train again"
+        )
+        raise UserError(message)
+    require_sound_trees(path.name, data, n_features)
+    return booster
 
 
 @contextmanager
