@@ -1,17 +1,74 @@
-"""The command ``serve``; this version trains only, and says so instead of answering wrongly."""
+"""The command ``serve``: the process's environment is read here and nowhere else."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+
+from crossfold.errors import CrossfoldError
+from serve.settings import Settings
+
+# Requests run side by side already, and a library that starts threads before the server forks
+# leaves locks that nobody opens in the forked processes.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+# gunicorn and its parser would take these from a surrounding server for their own.
+_FOREIGN = (
+    "GUNICORN_FD",
+    "GUNICORN_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "PORT",
+    "SCRIPT_NAME",
+    "SENDFILE",
+    "WEB_CONCURRENCY",
+)
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def main() -> int:
-    """Refuse: serving is not part of this version."""
-    sys.stderr.write(
-        "serve: this version of crossfold trains and cross-validates but does not serve yet; "
-        "load the model folder with crossfold.persistence to predict\n"
-    )
-    return 1
+    """Serve the model that lies under ``/opt/ml``; return the exit code, 0 or 1."""
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    for name in _FOREIGN:
+        os.environ.pop(name, None)
+    try:
+        settings = Settings.from_environ(dict(os.environ))
+        with _metrics_folder(is_wanted=settings.has_metrics):
+            # After the environment is set: these import the libraries that read it.
+            from serve.app import build
+            from serve.server import serve
+
+            return serve(settings, build)
+    except CrossfoldError as error:
+        reason = " ".join(str(error).split())
+        sys.stdout.write(f"{type(error).__name__}: {reason}\n")
+        sys.stdout.flush()
+        return 1
+
+
+@contextlib.contextmanager
+def _metrics_folder(*, is_wanted: bool) -> Iterator[None]:
+    """Name a folder in which the workers' counts lie, until this process ends."""
+    if not is_wanted:
+        yield
+        return
+    owner = os.getpid()
+    folder = tempfile.mkdtemp(prefix="crossfold-metrics-")
+    os.environ[_METRICS_FOLDER] = folder
+    try:
+        yield
+    finally:
+        # Workers, which are forks of this process, come by here too.
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,196 @@
+"""The server's routes, and what it consists of in either mode.
+
+Built before the server forks: it loads and checks the model, and starts no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.types import StartResponse
+
+import orjson
+from flask import Flask, Response, request
+from gunicorn.http.errors import NoMoreData, ParseException
+from werkzeug.exceptions import HTTPException
+
+from serve.answers import JSON, Answer
+from serve.gateway import INVOCATIONS, Gateway, named_model, only_model
+from serve.invocation import Invocations
+from serve.predictor import Predictor
+from serve.refusals import Refusal
+from serve.request_log import RequestRecord, log_traceback
+from serve.settings import Settings
+from serve.telemetry import CONTENT_TYPE as METRICS_TYPE
+from serve.telemetry import Telemetry
+
+_TOTAL_MB = 100
+"""What concurrent payloads of a batch transform job may add up to (its documentation)."""
+
+_MEBIBYTE = 1024 * 1024
+
+
+class Service:
+    """A WSGI application with what its worker processes do at their start.
+
+    Attributes
+    ----------
+    start_worker : callable
+        Called once in each worker process, after the fork and before it has threads.
+    close : callable
+        Called once, in the process that built the service, when no worker is left.
+    """
+
+    def __init__(
+        self, gateway: Gateway, start_worker: Callable[[], None], close: Callable[[], None]
+    ) -> None:
+        self._gateway = gateway
+        self.start_worker = start_worker
+        self.close = close
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request: a WSGI application."""
+        return self._gateway(environ, start_response)
+
+
+class OneModel:
+    """The model of a server that has one."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    @contextmanager
+    def use(self, name: str) -> Iterator[Predictor]:
+        """Give the model; it has no name and is never unloaded."""
+        del name
+        yield self._predictor
+
+
+def build(settings: Settings) -> Service:
+    """Load what is to be served, and put the routes in front of it.
+
+    Raises
+    ------
+    UserError
+        There is no model, or it cannot give what is selected.
+    PlatformError
+        The model cannot be read.
+    """
+    telemetry = Telemetry() if settings.has_metrics else None
+    invocations = Invocations(settings, telemetry)
+    app = create_app(settings, invocations, telemetry)
+    if settings.is_multi_model:
+        return _several_models(settings, app, invocations)
+    predictor = Predictor.load(settings.opt_ml.model, settings)
+    predictor.check()
+    gateway = Gateway(app, OneModel(predictor), invocations, only_model)
+    _add_ping(app, predictor.check)
+
+    # The gateway answers these before Flask hears of them; the route is what makes a GET a 405.
+    @app.post(INVOCATIONS)
+    def invoke() -> Response:
+        return _response(gateway.invoke(request.environ, ""))
+
+    return Service(gateway, predictor.check, _nothing)
+
+
+def create_app(settings: Settings, invocations: Invocations, telemetry: Telemetry | None) -> Flask:
+    """Make the application with the routes of both modes, and errors in JSON."""
+    app = Flask("serve", static_folder=None)
+
+    @app.get("/execution-parameters")
+    def execution_parameters() -> Response:
+        return Response(orjson.dumps(_execution_parameters(settings)), content_type=JSON)
+
+    if telemetry is not None:
+
+        @app.get("/metrics")
+        def metrics() -> Response:
+            return Response(telemetry.text(), content_type=METRICS_TYPE)
+
+    @app.errorhandler(Exception)
+    def refuse(error: Exception) -> Response:
+        record = RequestRecord()
+        refusal = _as_refusal(error, record)
+        answer = invocations.refuse(request.environ, record, refusal)
+        response = _response(answer)
+        if isinstance(error, HTTPException):
+            # ``Allow`` of a 405, for one.
+            for name, value in error.get_headers():
+                if name not in ("Content-Type", "Content-Length"):
+                    response.headers[name] = value
+        return response
+
+    return app
+
+
+def _several_models(settings: Settings, app: Flask, invocations: Invocations) -> Service:
+    from serve.multi_model.registry import ModelRegistry
+    from serve.multi_model.routes import blueprint
+
+    registry = ModelRegistry(settings)
+    registry.prepare()
+    app.register_blueprint(blueprint(registry, settings))
+    gateway = Gateway(app, registry, invocations, named_model)
+
+    @app.post("/models/<path:name>/invoke")
+    def invoke(name: str) -> Response:
+        return _response(gateway.invoke(request.environ, name))
+
+    _add_ping(app, _nothing)
+    return Service(gateway, registry.start, registry.close)
+
+
+def _add_ping(app: Flask, check: Callable[[], None]) -> None:
+    """Answer whether a model can answer; the server gives this route a thread of its own."""
+
+    @app.route("/ping", methods=["GET", "POST"])
+    def ping() -> Response:
+        try:
+            check()
+        except Exception as error:
+            log_traceback("ping", error)
+            raise Refusal(503, "the model cannot answer; see the log") from error
+        return Response(b"", 200, content_type=JSON)
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _execution_parameters(settings: Settings) -> dict[str, object]:
+    n_transforms = settings.max_concurrent_transforms or settings.n_workers
+    fair_mb = min(settings.max_body_bytes // _MEBIBYTE, _TOTAL_MB // n_transforms)
+    return {
+        "MaxConcurrentTransforms": n_transforms,
+        "BatchStrategy": settings.batch_strategy or "MULTI_RECORD",
+        "MaxPayloadInMB": settings.max_payload_mb or max(1, fair_mb),
+    }
+
+
+def _as_refusal(error: Exception, record: RequestRecord) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, HTTPException) and error.code is not None:
+        return Refusal(error.code, _advice(error.code))
+    if isinstance(error, ParseException | NoMoreData):
+        return Refusal(400, "the body is not valid HTTP, or ended early; send it whole")
+    log_traceback(record.request_id, error)
+    return Refusal(500, "the server failed; the log says why under this request_id")
+
+
+def _advice(status: int) -> str:
+    seen = f"{request.method} {request.path[:100]!r}"
+    if status == 404:
+        return f"{seen} is no route; expected /ping, /invocations or /execution-parameters"
+    if status == 405:
+        return f"{seen} is not allowed; use one of the methods that header Allow lists"
+    return f"{seen} cannot be answered"
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status, content_type=answer.content_type)
+    for name, value in answer.headers:
+        response.headers[name] = value
+    return response
