@@ -10,13 +10,14 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 LOCK_VENV := .lock-venv
+DEMO_MODEL := build/demo/model/manifest.json
 LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt)
 COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports house format bench lock clean
+.PHONY: help setup demo serve test check lint types imports house format bench lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -25,6 +26,9 @@ setup: $(READY) ## make .venv with everything below needs (instant the second ti
 
 demo: $(READY) ## cross-validate, refit and predict on real data, on this machine
 	$(BIN)/python -u -m local_test.demo
+
+serve: $(DEMO_MODEL) ## serve the model of the demo on port 8080 (call it with local_test/predict.sh)
+	SAGEMAKER_BASE_DIR=build/demo $(BIN)/python -Iu -m serve
 
 test: $(READY) ## run the tests and the examples in the docstrings
 	$(BIN)/python -m pytest -q --doctest-modules tests src
@@ -54,9 +58,13 @@ bench: $(BENCH_READY) ## measure speed and memory beside the peers
 lock: ## write requirements/*.txt anew from requirements/*.in (UPGRADE=--upgrade for newer versions)
 	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip install -qq --require-hashes -r requirements/lock.txt
 	$(foreach file,$(LOCKED),$(COMPILE) $(file:.txt=.in) --output-file $(file) &&) true
+	$(COMPILE) --override requirements/bench-mlserver-override.in requirements/bench-mlserver.in --output-file requirements/bench-mlserver.txt
 
 clean: ## remove .venv and everything that the tools left
 	rm -rf $(VENV) $(LOCK_VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(DEMO_MODEL): | $(READY)
+	$(MAKE) --no-print-directory demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is {v[0]}.{v[1]}; say make PYTHON=/path/to/python3.12 …")'

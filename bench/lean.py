@@ -3,15 +3,15 @@
     python -Iu bench/lean.py run train
     python -Iu bench/lean.py import numpy lightgbm
 
-The peers need pandas and Matplotlib, and LightGBM and scikit-learn import pandas where they find
-it.  The image has neither, so neither the tool nor the bare interpreter that it is compared with
-may find them.
+The peers need pandas, Polars and Matplotlib, and LightGBM and scikit-learn import pandas where they
+find it.  The image has none of them, so neither the tool nor the bare interpreter that it is
+compared with may find them.
 """
 
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 
-_NOT_IN_THE_IMAGE = frozenset({"matplotlib", "pandas", "psutil"})
+_NOT_IN_THE_IMAGE = frozenset({"matplotlib", "pandas", "polars", "psutil"})
 
 
 class ImageFinder(PathFinder):

@@ -22,7 +22,10 @@ _LEAN = _BENCH / "lean.py"
 _SHOWN_LINES = 15
 _BUSY_SHARE = 0.1
 # These change what the tool does or how many threads a library takes.
-_LEFT_OUT = ("SAGEMAKER", "CV_", "ALGORITHM_CHOICE", "OMP_", "SM_")
+_LEFT_OUT = (
+    *("SAGEMAKER", "CV_", "ALGORITHM_CHOICE", "OMP_", "SM_"),
+    *("CROSSFOLD_", "MODEL_SERVER_", "MAX_CONTENT_LENGTH"),
+)
 
 
 def _nothing() -> None:
@@ -93,6 +96,11 @@ def script(name: str, *arguments: object) -> tuple[str, ...]:
     return (sys.executable, "-u", str(_BENCH / name), *map(str, arguments))
 
 
+def environment() -> dict[str, str]:
+    """Return the environment without what would change a program that is measured."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(_LEFT_OUT)}
+
+
 def run(command: Command) -> Run:
     """Run a command once.
 
@@ -102,12 +110,11 @@ def run(command: Command) -> Run:
         The command failed; the end of what it said is shown.
     """
     command.prepare()
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(_LEFT_OUT)}
-    busy_before_s = _busy_s()
+    busy_before_s = busy_s()
     started = time.perf_counter()
     with subprocess.Popen(
         command.argv,
-        env=environ | dict(command.environ),
+        env=environment() | dict(command.environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -120,7 +127,7 @@ def run(command: Command) -> Run:
         end = "\n".join(output.splitlines()[-_SHOWN_LINES:])
         raise SystemExit(f"{command.name} ended with {process.returncode}:\n{end}")
     cpu_s = usage.ru_utime + usage.ru_stime
-    others_cpu_s = max(0.0, _busy_s() - busy_before_s - cpu_s)
+    others_cpu_s = max(0.0, busy_s() - busy_before_s - cpu_s)
     return Run(wall_s, cpu_s, others_cpu_s, usage.ru_maxrss * 1024, command.collect())
 
 
@@ -142,7 +149,11 @@ def interleave(
 def weather(runs: Iterable[Run]) -> str:
     """Say how much of the machine others took during the runs, for the notes of a table."""
     runs = list(runs)
-    others_cpu_s, wall_s = sum(r.others_cpu_s for r in runs), sum(r.wall_s for r in runs)
+    return weather_note(sum(r.others_cpu_s for r in runs), sum(r.wall_s for r in runs))
+
+
+def weather_note(others_cpu_s: float, wall_s: float) -> str:
+    """Say what share of all cores others took."""
     share = others_cpu_s / (wall_s * (os.cpu_count() or 1))
     warning = "; measure again when they are idle" if share > _BUSY_SHARE else ""
     return f"other processes took {100 * share:.0f} % of the cores meanwhile{warning}"
@@ -160,7 +171,7 @@ def median_ratio(ours: Sequence[Run], theirs: Sequence[Run]) -> float:
     )
 
 
-def _busy_s() -> float:
+def busy_s() -> float:
     """Return the seconds that all cores have been busy for since the machine started."""
     words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
     user, nice, system, _idle, _iowait, irq, softirq, _steal = map(int, words)

@@ -1,6 +1,9 @@
 """Measure speed and memory beside the peers; print tables, then which claims hold.
 
-    python bench/run.py [--quick] [cv_speed | small_job | memory | scaling] ...
+    python bench/run.py [--quick] [small_job | cv_speed | memory | scaling | serving] ...
+
+``serving`` stands for its parts, each of which can be named as well: ``serving_latency``,
+``serving_bodies``, ``serving_peers``, ``serving_start``, ``serving_soak``.
 
 Everything is written to build/bench: results.json, scaling.png, and the data, which is made once.
 Nothing else should run meanwhile: with busy cores a library that shares a fit out over threads
@@ -22,6 +25,11 @@ from cv_speed import measure_cv_speed
 from memory import measure_memory
 from report import Section, claims_table
 from scaling import draw_scaling, measure_scaling
+from serving.bodies import measure_bodies
+from serving.latency import measure_latency
+from serving.rivals import measure_rivals
+from serving.soak import measure_soak
+from serving.start import measure_start
 from small_job import measure_small_job
 from workplace import Workplace
 
@@ -30,10 +38,28 @@ SECTIONS: Mapping[str, Callable[[Workplace], Section]] = {
     "cv_speed": measure_cv_speed,
     "memory": measure_memory,
     "scaling": measure_scaling,
+    "serving_latency": measure_latency,
+    "serving_bodies": measure_bodies,
+    "serving_peers": measure_rivals,
+    "serving_start": measure_start,
+    "serving_soak": measure_soak,
 }
+SERVING = "serving"
 ROOT = Path(__file__).resolve().parent.parent / "build" / "bench"
 
-_PACKAGES = ("crossfold", "xgboost-cpu", "lightgbm", "scikit-learn", "numpy", "pyarrow", "pandas")
+_PACKAGES = (
+    "crossfold",
+    "xgboost-cpu",
+    "lightgbm",
+    "scikit-learn",
+    "numpy",
+    "pyarrow",
+    "pandas",
+    "polars",
+    "flask",
+    "gunicorn",
+    "orjson",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,8 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = perf_counter()
     machine = _machine()
     print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
-    workplace.prepare()
-    sections = [SECTIONS[name](workplace) for name in arguments.section or SECTIONS]
+    names = _named(arguments.section)
+    if any(not name.startswith(SERVING) for name in names):
+        workplace.prepare()
+    sections = [SECTIONS[name](workplace) for name in names]
     claims = claims_table(sections)
     results = ROOT / "results.json"
     _write_results(results, machine, sections, quick=arguments.quick)
@@ -60,12 +88,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure speed and memory beside the peers.")
-    parser.add_argument("--quick", action="store_true", help="small data and few runs, ~2 minutes")
+    parser.add_argument("--quick", action="store_true", help="small data and few runs, ~4 minutes")
     # The empty list is what argparse checks where no section is named.
-    sections = [[], *SECTIONS]
-    text = f"{', '.join(SECTIONS)}; all by default"
+    names = (*SECTIONS, SERVING)
+    sections = [[], *names]
+    text = f"{', '.join(names)}; all by default"
     parser.add_argument("section", nargs="*", choices=sections, metavar="section", help=text)
     return parser.parse_args(argv)
+
+
+def _named(given: Sequence[str]) -> list[str]:
+    """Return the sections to run, each once."""
+    parts = {SERVING: [name for name in SECTIONS if name.startswith(SERVING)]}
+    names = [part for name in given or SECTIONS for part in parts.get(name, [name])]
+    return list(dict.fromkeys(names))
 
 
 def _machine() -> dict[str, str]:
