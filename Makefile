@@ -17,7 +17,7 @@ COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint types imports house format bench lock clean
+.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -54,6 +54,12 @@ format: $(READY) ## format the code and mend what the linter can
 
 bench: $(BENCH_READY) ## measure speed and memory beside the peers
 	$(BIN)/python -u bench/run.py
+
+fuzz: $(READY) ## send 100,000 made-up bodies to every kind of model
+	$(BIN)/python -m tests.soak.fuzz --bodies 100000
+
+chaos: $(READY) ## kill workers under load and count what is lost
+	$(BIN)/python -m tests.soak.chaos --seconds 30
 
 lock: ## write requirements/*.txt anew from requirements/*.in (UPGRADE=--upgrade for newer versions)
 	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip install -qq --require-hashes -r requirements/lock.txt
