@@ -5,25 +5,33 @@ Built before the server forks: it loads and checks the model, and starts no thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from wsgiref.types import StartResponse
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import HTTPException
 
+from crossfold.data.cells import quoted
+from crossfold.errors import UserError
 from serve.answers import JSON, Answer
+from serve.encoding.encode import MEDIA_TYPES
+from serve.encoding.media_types import parse_media_type
 from serve.gateway import INVOCATIONS, Gateway, named_model, only_model
-from serve.invocation import Invocations
+from serve.invocation import Invocations, response_headers
 from serve.predictor import Predictor
 from serve.refusals import Refusal
 from serve.request_log import RequestRecord, log_traceback
+from serve.selection import known_keys
 from serve.settings import Settings
 from serve.telemetry import CONTENT_TYPE as METRICS_TYPE
 from serve.telemetry import Telemetry
+
+PING = "/ping"
 
 _TOTAL_MB = 100
 """What concurrent payloads of a batch transform job may add up to (its documentation)."""
@@ -83,6 +91,7 @@ def build(settings: Settings) -> Service:
     if settings.is_multi_model:
         return _several_models(settings, app, invocations)
     predictor = Predictor.load(settings.opt_ml.model, settings)
+    _check_default_answer(settings, predictor.selection.accepts)
     predictor.check()
     gateway = Gateway(app, OneModel(predictor), invocations, only_model)
     _add_ping(app, predictor.check)
@@ -109,11 +118,25 @@ def create_app(settings: Settings, invocations: Invocations, telemetry: Telemetr
         def metrics() -> Response:
             return Response(telemetry.text(), content_type=METRICS_TYPE)
 
+    @app.before_request
+    def begin() -> None:
+        g.record = RequestRecord()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        # An error, or an invocation that came this way, has been logged under its own id.
+        if "X-Request-Id" not in response.headers:
+            headers = response_headers(request.environ, g.record)
+            response.headers.extend(dict(headers))
+            if request.path != PING:
+                g.record.n_bytes_out = response.content_length or 0
+                invocations.note(g.record, response.status_code, path=request.path)
+        return response
+
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:
-        record = RequestRecord()
-        refusal = _as_refusal(error, record)
-        answer = invocations.refuse(request.environ, record, refusal)
+        refusal = _as_refusal(app, error, g.record)
+        answer = invocations.refuse(request.environ, g.record, refusal)
         response = _response(answer)
         if isinstance(error, HTTPException):
             # ``Allow`` of a 405, for one.
@@ -129,9 +152,11 @@ def _several_models(settings: Settings, app: Flask, invocations: Invocations) ->
     from serve.multi_model.registry import ModelRegistry
     from serve.multi_model.routes import blueprint
 
+    known_keys(settings.output_keys)
+    _check_default_answer(settings, MEDIA_TYPES)
     registry = ModelRegistry(settings)
     registry.prepare()
-    app.register_blueprint(blueprint(registry, settings))
+    app.register_blueprint(blueprint(registry))
     gateway = Gateway(app, registry, invocations, named_model)
 
     @app.post("/models/<path:name>/invoke")
@@ -142,10 +167,19 @@ def _several_models(settings: Settings, app: Flask, invocations: Invocations) ->
     return Service(gateway, registry.start, registry.close)
 
 
+def _check_default_answer(settings: Settings, writable: Sequence[str]) -> None:
+    if parse_media_type(settings.default_accept)[0] not in writable:
+        message = (
+            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {quoted(settings.default_accept)}; expected "
+            f"one of {', '.join(writable)}"
+        )
+        raise UserError(message)
+
+
 def _add_ping(app: Flask, check: Callable[[], None]) -> None:
     """Answer whether a model can answer; the server gives this route a thread of its own."""
 
-    @app.route("/ping", methods=["GET", "POST"])
+    @app.route(PING, methods=["GET", "POST"])
     def ping() -> Response:
         try:
             check()
@@ -160,33 +194,50 @@ def _nothing() -> None:
 
 
 def _execution_parameters(settings: Settings) -> dict[str, object]:
-    n_transforms = settings.max_concurrent_transforms or settings.n_workers
-    fair_mb = min(settings.max_body_bytes // _MEBIBYTE, _TOTAL_MB // n_transforms)
+    """Offer what the caller did not fix, such that SageMaker's limit on the product holds."""
+    payload_mb = settings.max_payload_mb
+    if payload_mb is None:
+        n_transforms = settings.max_concurrent_transforms or min(settings.n_workers, _TOTAL_MB)
+        fair_mb = min(settings.max_body_bytes // _MEBIBYTE, _TOTAL_MB // n_transforms)
+        payload_mb = max(1, fair_mb)
+    else:
+        most = _TOTAL_MB // max(1, payload_mb)
+        n_transforms = settings.max_concurrent_transforms or max(1, min(settings.n_workers, most))
     return {
         "MaxConcurrentTransforms": n_transforms,
         "BatchStrategy": settings.batch_strategy or "MULTI_RECORD",
-        "MaxPayloadInMB": settings.max_payload_mb or max(1, fair_mb),
+        "MaxPayloadInMB": payload_mb,
     }
 
 
-def _as_refusal(error: Exception, record: RequestRecord) -> Refusal:
+def _as_refusal(app: Flask, error: Exception, record: RequestRecord) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, HTTPException) and error.code is not None:
-        return Refusal(error.code, _advice(error.code))
+        return Refusal(error.code, _advice(app, error.code))
     if isinstance(error, ParseException | NoMoreData):
         return Refusal(400, "the body is not valid HTTP, or ended early; send it whole")
     log_traceback(record.request_id, error)
     return Refusal(500, "the server failed; the log says why under this request_id")
 
 
-def _advice(status: int) -> str:
-    seen = f"{request.method} {request.path[:100]!r}"
+def _advice(app: Flask, status: int) -> str:
+    seen = f"{request.method} {quoted(request.path)}"
     if status == 404:
-        return f"{seen} is no route; expected /ping, /invocations or /execution-parameters"
+        routes = sorted({_path(rule.rule) for rule in app.url_map.iter_rules()})
+        return f"{seen} is no route; expected one of {', '.join(routes)}"
     if status == 405:
         return f"{seen} is not allowed; use one of the methods that header Allow lists"
     return f"{seen} cannot be answered"
+
+
+def _path(rule: str) -> str:
+    """Write a route as a client knows it.
+
+    >>> _path("/models/<path:name>/invoke")
+    '/models/<name>/invoke'
+    """
+    return re.sub(r"<\w+:", "<", rule)
 
 
 def _response(answer: Answer) -> Response:

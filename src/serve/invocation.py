@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gunicorn.http.errors import ParseException
-
 from crossfold.data.cells import quoted
+from crossfold.errors import UserError
 from serve.answers import JSON, Answer, error_body
+from serve.bodies import Environ, read_body
 from serve.decoding.decode import CONTENT_TYPES, decode
 from serve.decoding.lines import Lines, decode_lines, reads_lines
 from serve.encoding.encode import encode, encode_lines
@@ -23,8 +23,6 @@ from serve.request_log import RequestRecord, log_failure, log_request, log_trace
 from serve.schema import Schema
 from serve.settings import Settings
 from serve.telemetry import Telemetry
-
-Environ = Mapping[str, Any]
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
@@ -52,6 +50,8 @@ class Invocations:
             body, content_type = self._predict(environ, predictor, record)
         except Refusal as refusal:
             return self.refuse(environ, record, refusal)
+        except UserError as error:
+            return self.refuse(environ, record, Refusal(400, str(error)))
         except MemoryError as error:
             log_traceback(record.request_id, error)
             message = "there is not enough memory for a body of this size; send fewer rows at once"
@@ -61,10 +61,14 @@ class Invocations:
             message = "the model failed on these rows; the log says why under this request_id"
             return self.refuse(environ, record, Refusal(500, message))
         record.n_bytes_out = len(body)
-        seconds = log_request(record, 200)
-        if self._telemetry is not None:
-            self._telemetry.observe(200, seconds, record)
+        self.note(record, 200)
         return Answer(200, body, content_type, response_headers(environ, record))
+
+    def note(self, record: RequestRecord, status: int, *, path: str | None = None) -> None:
+        """Log a request that was answered, and count it; `path` is left out for invocations."""
+        seconds = log_request(record, status, path)
+        if self._telemetry is not None:
+            self._telemetry.observe(status, seconds, record)
 
     def refuse(self, environ: Environ, record: RequestRecord, refusal: Refusal) -> Answer:
         """Answer with an error, and write it to the log under the same id."""
@@ -117,41 +121,6 @@ def response_headers(environ: Environ, record: RequestRecord) -> tuple[tuple[str
     return (("X-Request-Id", record.request_id),)
 
 
-def read_body(environ: Environ, most: int) -> bytes:
-    """Read a body of known length, or a chunked one.
-
-    Raises
-    ------
-    Refusal
-        413 above `most` bytes, of which nothing is kept; 400 where the client stopped halfway.
-    """
-    stream = environ["wsgi.input"]
-    length = environ.get("CONTENT_LENGTH")
-    if length and "HTTP_TRANSFER_ENCODING" not in environ:
-        n_bytes = int(length)
-        if n_bytes > most:
-            raise _too_large(f"{n_bytes} bytes", most)
-        body = _read(stream, n_bytes)
-        if len(body) < n_bytes:
-            message = f"the body ended after {len(body)} of {n_bytes} bytes; send it whole"
-            raise Refusal(400, message)
-        return body
-    # Without a length the server marks the end itself, or there is no body at all.
-    body = _read(stream, most + 1)
-    if len(body) > most:
-        raise _too_large("more bytes", most)
-    return body
-
-
-def _read(stream: Any, n_bytes: int) -> bytes:
-    try:
-        return bytes(stream.read(n_bytes))
-    except (ParseException, OSError) as error:
-        # A bad chunk, or a client that is gone: its own doing, and no reason for a traceback.
-        message = "the body is not valid HTTP, or ended early; send it whole"
-        raise Refusal(400, message) from error
-
-
 def _media_type(environ: Environ) -> str:
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() not in ("", "identity"):
         encoding = quoted(str(environ["HTTP_CONTENT_ENCODING"]))
@@ -189,11 +158,3 @@ def _encoded_lines(
     for line, text in zip(lines.rows_at.tolist(), encoded, strict=True):
         placed[line] = text
     return b"\n".join(placed)
-
-
-def _too_large(seen: str, most: int) -> Refusal:
-    message = (
-        f"the body has {seen}; expected at most {most}: send fewer rows at once, or set "
-        "MAX_CONTENT_LENGTH"
-    )
-    return Refusal(413, message)

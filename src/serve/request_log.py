@@ -61,10 +61,15 @@ class RequestRecord:
         self._mark = now
 
 
-def log_request(record: RequestRecord, status: int) -> float:
+def log_request(record: RequestRecord, status: int, path: str | None = None) -> float:
     """Write the line of an answered request; return its seconds."""
     seconds = time.perf_counter() - record.started
-    _write(orjson.dumps(_facts(record, status, seconds), option=orjson.OPT_APPEND_NEWLINE))
+    facts = _facts(record, status, seconds)
+    if path is None:
+        # The usual line, whose texts are all our own.
+        _write(orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE))
+    else:
+        _write_object({**facts, "path": path})
     return seconds
 
 

@@ -67,8 +67,7 @@ class Selection:
             A key is unknown or named twice, the model cannot give it, or a class or a feature has
             a name that UTF-8 cannot hold.
         """
-        chosen = tuple(key.strip().lower() for key in keys)
-        _check_keys(chosen)
+        chosen = known_keys(keys)
         model = _model_of(bundle)
         _check_given(model, chosen)
         return cls(model, chosen)
@@ -78,6 +77,23 @@ class Selection:
         said = _Said(self._model, features)
         # None of them is None: each was asked for one row before anything was served.
         return tuple([output for make in self._makers if (output := make(said)) is not None])
+
+
+def known_keys(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return keys as they are spelt here, in the order given.
+
+    Raises
+    ------
+    UserError
+        One is unknown, or named twice.
+    """
+    chosen = tuple(key.strip().lower() for key in keys)
+    for key in chosen:
+        if key not in _MAKERS:
+            raise UserError(f"{_VARIABLE} names {quoted(key)}; {nearest_name(key, KEYS)}")
+        if chosen.count(key) > 1:
+            raise UserError(f"{_VARIABLE} names {key!r} twice; name each key once")
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +226,6 @@ KEYS = tuple(_MAKERS)
 
 def _labelled(key: str, codes: NDArray[np.int64] | None, model: _Model) -> Output | None:
     return None if codes is None else Output(key, codes, labels=model.labels)
-
-
-def _check_keys(keys: Sequence[str]) -> None:
-    for key in keys:
-        if key not in _MAKERS:
-            raise UserError(f"{_VARIABLE} names {quoted(key)}; {nearest_name(key, KEYS)}")
-        if keys.count(key) > 1:
-            raise UserError(f"{_VARIABLE} names {key!r} twice; name each key once")
 
 
 def _check_given(model: _Model, keys: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from crossfold.errors import UserError
 from crossfold.persistence.bundle import LoadedBundle, load_bundle
 from serve.app import build, create_app
 from serve.gateway import Gateway, only_model
@@ -284,6 +285,11 @@ def test_a_failing_model_tells_the_log_why_and_the_client_only_the_id(
             },
             (3, "SINGLE_RECORD", 7),
         ),
+        (
+            {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "40", "SAGEMAKER_MODEL_SERVER_WORKERS": "8"},
+            (2, "MULTI_RECORD", 40),
+        ),
+        ({"SAGEMAKER_MODEL_SERVER_WORKERS": "192"}, (100, "MULTI_RECORD", 1)),
     ],
 )
 def test_execution_parameters_are_the_caller_s_or_fit_the_service_s_limit(
@@ -326,6 +332,62 @@ def test_a_bad_line_refuses_the_request_unless_a_placeholder_is_set(root: Path) 
     first, second, third = kept.text.split("\n")
     assert (first, second) == (third, "ERROR")
     assert float(first) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "aplication/json"}, "application/jsonlines"),
+        (
+            {
+                "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/x-npy",
+                "SAGEMAKER_INFERENCE_OUTPUT": "contributions",
+            },
+            "text/csv",
+        ),
+        ({"SAGEMAKER_INFERENCE_OUTPUT": "probabilitys"}, "'probabilities'"),
+        (
+            {"SAGEMAKER_INFERENCE_OUTPUT": "probabilitys", "SAGEMAKER_MULTI_MODEL": "true"},
+            "'probabilities'",
+        ),
+        (
+            {"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "json", "SAGEMAKER_MULTI_MODEL": "true"},
+            "text/csv",
+        ),
+    ],
+)
+def test_a_setting_that_no_answer_can_follow_stops_the_start(
+    root: Path, environ: dict[str, str], names: str
+) -> None:
+    with pytest.raises(UserError, match=names):
+        build(_settings(root, **environ))
+
+
+def test_an_unknown_route_names_those_of_the_mode(root: Path) -> None:
+    service = build(_settings(root, SAGEMAKER_MULTI_MODEL="true"))
+
+    try:
+        message = _error(Client(service).post("/invocations"))["message"]
+    finally:
+        service.close()
+
+    assert "/models/<name>/invoke" in message
+    assert "expected one of /execution-parameters, /models" in message
+
+
+def test_every_request_but_a_ping_has_an_id_and_a_line(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = _client(root)
+    capfd.readouterr()
+
+    response = client.get("/execution-parameters", headers={CUSTOM_ATTRIBUTES: "a"})
+
+    record = json.loads(capfd.readouterr().out)
+    assert record["id"] == response.headers["X-Request-Id"]
+    assert (record["path"], record["status"]) == ("/execution-parameters", 200)
+    assert record["bytes_out"] == len(response.data)
+    assert response.headers[CUSTOM_ATTRIBUTES] == "a"
 
 
 def test_batch_takes_no_line_for_a_header(root: Path) -> None:

@@ -144,7 +144,7 @@ def test_other_methods_are_405(method: str, path: str, client: Client) -> None:
 def _client(hosted: HostedModels, trials: Trials) -> Client:
     app = Flask("test")
     registry = ModelRegistry(hosted.settings, trials=trials)
-    app.register_blueprint(blueprint(registry, hosted.settings))
+    app.register_blueprint(blueprint(registry))
     app.register_error_handler(Refusal, lambda refusal: Response(refusal.message, refusal.status))
     return Client(app)
 

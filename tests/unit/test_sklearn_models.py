@@ -499,3 +499,14 @@ def test_writing_leaves_the_whole_of_skops_to_others(tmp_path: Path) -> None:
     )
 
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.skops")], check=True)
+
+
+def test_a_value_that_scaling_takes_beyond_float32_is_the_sender_s() -> None:
+    rows = make_rows(2)
+    spec = make_spec("random_forest", "binary", 2, standardize=True)
+    model = fitted(spec, rows.examples(weighted=False))
+    wild = rows.features[:2].copy()
+    wild[0, 0] = 3e38
+
+    with pytest.raises(UserError, match="so large"):
+        model.predict(wild * [100, 1, 1, 1])

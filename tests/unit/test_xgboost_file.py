@@ -59,6 +59,13 @@ def test_children_beyond_the_last_node_are_refused() -> None:
         require_sound_trees("model.ubj", wild, len(COLUMNS))
 
 
+def test_a_tree_whose_root_is_its_own_child_is_refused(tmp_path: Path) -> None:
+    data = _tree("left_children", 0, 0, tmp_path)
+
+    with pytest.raises(UserError, match="two parents"):
+        require_sound_trees("model.ubj", data, len(COLUMNS))
+
+
 def test_an_array_that_ends_beyond_the_file_is_refused() -> None:
     data = bytes(_booster().save_raw("ubj"))
     found = re.search(rb"right_children\[\$l#L", data)

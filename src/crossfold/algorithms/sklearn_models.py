@@ -74,6 +74,7 @@ class SklearnModel:
         with (
             recorded_warnings(),
             told_as_algorithm_error("scikit-learn", "predict", *_FAILURES),
+            _told_as_too_large(),
         ):
             hold_threads(self.n_threads)
             if self.n_classes == 0:
@@ -88,6 +89,7 @@ class SklearnModel:
         with (
             recorded_warnings(),
             told_as_algorithm_error("scikit-learn", "predict", *_FAILURES),
+            _told_as_too_large(),
         ):
             hold_threads(self.n_threads)
             return self._scores(
@@ -242,6 +244,21 @@ def _weight_to_pass(
         "algorithm"
     )
     raise UserError(message)
+
+
+@contextmanager
+def _told_as_too_large() -> Iterator[None]:
+    """Tell a value that a step before the estimator made infinite as the sender's."""
+    try:
+        yield
+    except ValueError as error:
+        if "value too large" not in str(error):
+            raise
+        message = (
+            "a value is so large that the model's own scaling takes it beyond what the estimator "
+            "can hold; correct it, or leave it empty"
+        )
+        raise UserError(message) from error
 
 
 @contextmanager

@@ -37,12 +37,26 @@ def require_sound_trees(file_name: str, data: bytes, n_features: int) -> None:
     Raises
     ------
     UserError
-        An index is out of range, or an array is cut short.
+        An index is out of range, a node has two parents, or an array is cut short.
     """
+    left = np.empty(0, dtype=np.int64)
     for name, indices in _index_arrays(data):
         if indices is None or not _are_within(indices, *_range(name, indices, n_features)):
-            message = f"model file {file_name!r} is damaged: {name} are out of range; train again"
-            raise UserError(message)
+            raise _damaged(file_name, f"{name} are out of range")
+        if name == "left_children":
+            left = indices
+        elif name == "right_children" and not _is_tree(np.concatenate([left, indices])):
+            raise _damaged(file_name, "a node has two parents")
+
+
+def _is_tree(children: NDArray[np.integer[Any]]) -> bool:
+    """Say whether no node is twice a child, and the root never: then no path is endless."""
+    found = children[children >= 0]
+    return not found.size or bool(found.min() > 0 and np.bincount(found).max() == 1)
+
+
+def _damaged(file_name: str, reason: str) -> UserError:
+    return UserError(f"model file {file_name!r} is damaged: {reason}; train again")
 
 
 def _range(name: str, indices: NDArray[np.integer[Any]], n_features: int) -> tuple[int, int]:

@@ -64,6 +64,7 @@ _NATIVE_METRICS = frozenset({"logloss", "mlogloss", "rmse", "mae", "auc", "error
 # No slice of these is the model of an earlier round: it must be copied when it is the best.
 _UNSLICEABLE = frozenset({"gblinear", "dart"})
 _FAILURES = (XGBoostError, ValueError, TypeError)
+_MOST_ROWS = 1 << 16
 
 
 @dataclass(slots=True)
@@ -124,9 +125,11 @@ class XgboostModel:
             if output is not None:
                 return output
         # For many rows, and to tell why the library failed.
-        return _array(
-            self.booster.inplace_predict(encoded, predict_type=kind, validate_features=False)
-        )
+        parts = [
+            _array(self.booster.inplace_predict(rows, predict_type=kind, validate_features=False))
+            for rows in _slices(encoded)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _matrix(self, encoded: NDArray[Any]) -> Any:
         return xgboost.DMatrix(
@@ -339,6 +342,15 @@ def _loading_held(n_threads: int | None) -> Iterator[None]:
     finally:
         # Of this thread alone.  What was in force cannot be asked for: until it is set, it is 0.
         xgboost.set_config(nthread=processors())
+
+
+def _slices(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut rows such that what the library keeps of an answer stays small.
+
+    It keeps the last one for each thread and booster, and longer than the booster lives.
+    """
+    for start in range(0, max(1, len(rows)), _MOST_ROWS):
+        yield rows[start : start + _MOST_ROWS]
 
 
 def _as_prediction(

@@ -24,6 +24,7 @@ _TIME_OF_DAY = (
     r"(?:[T ,]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?"
     r"(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?"
 )
+_LONGEST_NAME = 200
 _PLAIN_BELOW = 1e16
 """From here on Python, too, writes floats with an exponent."""
 
@@ -103,7 +104,8 @@ def sort_texts(texts: Iterable[str]) -> list[str]:
 
 def nearest_name(name: str, known: Sequence[str], *, n_listed: int = 20) -> str:
     """Say which known name is nearest and list what is known, for an error message."""
-    near = get_close_matches(name, known, n=1)
+    # The search takes time and memory by the square of a name's length.
+    near = get_close_matches(name, known, n=1) if len(name) <= _LONGEST_NAME else []
     more = f", … ({len(known)} in all)" if len(known) > n_listed else ""
     hint = f"did you mean {quoted(near[0])}? " if near else ""
     return f"{hint}known: {', '.join(quoted(k) for k in known[:n_listed])}{more}"

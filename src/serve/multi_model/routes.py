@@ -16,9 +16,9 @@ from werkzeug.routing import BaseConverter
 
 from crossfold.data.cells import quoted
 from serve.answers import JSON
+from serve.bodies import read_body
 from serve.multi_model.registry import ModelRegistry
 from serve.refusals import Refusal
-from serve.settings import Settings
 
 PAGE_SIZE = 100
 """Models in one answer to ``GET /models``."""
@@ -27,16 +27,15 @@ _CONVERTER = "crossfold_model"
 _MAX_BYTES = 65_536
 
 
-def blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
+def blueprint(registry: ModelRegistry) -> Blueprint:
     """Return the routes that load, list, describe and unload models."""
-    del settings
     routes = Blueprint("models", __name__)
     routes.record_once(lambda state: _add_converter(state.app.url_map))
     one = f"/models/<{_CONVERTER}:name>"
 
     @routes.post("/models")
     def load() -> Response:
-        name, url = _load_request(request.get_data(cache=False))
+        name, url = _load_request(read_body(request.environ, _MAX_BYTES))
         registry.load(name, url)
         return _answer(_model(name, url))
 
@@ -71,8 +70,6 @@ def _add_converter(url_map: Any) -> None:
 
 def _load_request(body: bytes) -> tuple[str, str]:
     expected = 'expected {"model_name": …, "url": …}'
-    if len(body) > _MAX_BYTES:
-        raise Refusal(413, f"the body has {len(body)} bytes; expected at most {_MAX_BYTES}")
     try:
         document = orjson.loads(body)
     except ValueError as error:
