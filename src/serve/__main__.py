@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 
 from crossfold.errors import CrossfoldError
+from serve.server import heed_signals, serve
 from serve.settings import Settings
 
 # Requests run side by side already, and a library that starts threads before the server forks
@@ -34,17 +35,19 @@ _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 def main() -> int:
     """Serve the model that lies under ``/opt/ml``; return the exit code, 0 or 1."""
+    heed_signals()
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # One of pyarrow's allocators, which we do not use, would start a thread before the fork.
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     for name in _FOREIGN:
         os.environ.pop(name, None)
     try:
         settings = Settings.from_environ(dict(os.environ))
         with _metrics_folder(is_wanted=settings.has_metrics):
-            # After the environment is set: these import the libraries that read it.
+            # After the environment is set: this imports the libraries that read it.
             from serve.app import build
-            from serve.server import serve
 
             return serve(settings, build)
     except CrossfoldError as error:

@@ -19,19 +19,25 @@ from werkzeug.exceptions import HTTPException
 from crossfold.data.cells import quoted
 from crossfold.errors import UserError
 from serve.answers import JSON, Answer
+from serve.decoding.allocation import prepare_memory
 from serve.encoding.encode import MEDIA_TYPES
 from serve.encoding.media_types import parse_media_type
 from serve.gateway import INVOCATIONS, Gateway, named_model, only_model
 from serve.invocation import Invocations, response_headers
 from serve.predictor import Predictor
 from serve.refusals import Refusal
-from serve.request_log import RequestRecord, log_traceback
+from serve.request_log import RequestRecord, log_event, log_traceback
 from serve.selection import known_keys
 from serve.settings import Settings
 from serve.telemetry import CONTENT_TYPE as METRICS_TYPE
 from serve.telemetry import Telemetry
 
 PING = "/ping"
+
+METRICS = "/metrics"
+
+_QUIET = (PING, METRICS)
+"""Asked for all the time, and by machines: neither logged nor counted."""
 
 _TOTAL_MB = 100
 """What concurrent payloads of a batch transform job may add up to (its documentation)."""
@@ -85,6 +91,7 @@ def build(settings: Settings) -> Service:
     PlatformError
         The model cannot be read.
     """
+    prepare_memory()
     telemetry = Telemetry() if settings.has_metrics else None
     invocations = Invocations(settings, telemetry)
     app = create_app(settings, invocations, telemetry)
@@ -93,6 +100,7 @@ def build(settings: Settings) -> Service:
     predictor = Predictor.load(settings.opt_ml.model, settings)
     _check_default_answer(settings, predictor.selection.accepts)
     predictor.check()
+    log_event("model", predictor.facts())
     gateway = Gateway(app, OneModel(predictor), invocations, only_model)
     _add_ping(app, predictor.check)
 
@@ -114,9 +122,17 @@ def create_app(settings: Settings, invocations: Invocations, telemetry: Telemetr
 
     if telemetry is not None:
 
-        @app.get("/metrics")
+        @app.get(METRICS)
         def metrics() -> Response:
             return Response(telemetry.text(), content_type=METRICS_TYPE)
+
+    _keep_records(app, invocations)
+    _answer_errors(app, invocations)
+    return app
+
+
+def _keep_records(app: Flask, invocations: Invocations) -> None:
+    """Give each request an id and, unless a machine asks for it all the time, a line."""
 
     @app.before_request
     def begin() -> None:
@@ -128,10 +144,14 @@ def create_app(settings: Settings, invocations: Invocations, telemetry: Telemetr
         if "X-Request-Id" not in response.headers:
             headers = response_headers(request.environ, g.record)
             response.headers.extend(dict(headers))
-            if request.path != PING:
+            if request.path not in _QUIET:
                 g.record.n_bytes_out = response.content_length or 0
                 invocations.note(g.record, response.status_code, path=request.path)
         return response
+
+
+def _answer_errors(app: Flask, invocations: Invocations) -> None:
+    """Turn every error into the JSON that clients know."""
 
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:
@@ -144,8 +164,6 @@ def create_app(settings: Settings, invocations: Invocations, telemetry: Telemetr
                 if name not in ("Content-Type", "Content-Length"):
                     response.headers[name] = value
         return response
-
-    return app
 
 
 def _several_models(settings: Settings, app: Flask, invocations: Invocations) -> Service:

@@ -14,7 +14,8 @@ from wsgiref.types import StartResponse
 from flask import Flask
 
 from serve.answers import Answer
-from serve.invocation import Environ, Invocations
+from serve.bodies import Environ
+from serve.invocation import Invocations
 from serve.predictor import Predictor
 from serve.refusals import Refusal
 from serve.request_log import RequestRecord

@@ -5,8 +5,7 @@ Works on the WSGI environment itself, because this is the path whose microsecond
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from crossfold.data.cells import quoted
 from crossfold.errors import UserError
@@ -95,6 +94,7 @@ class Invocations:
         lines = self._decoded(media_type, body, predictor.schema, by_line=by_line)
         del body
         record.n_rows = len(lines.features)
+        record.n_bad_lines, record.bad_lines = len(lines.bad_at), lines.reasons
         record.lap("decode")
         outputs = predictor.outputs(lines.features) if record.n_rows else ()
         record.lap("predict")
@@ -110,7 +110,7 @@ class Invocations:
             keep_bad = self._settings.bad_line is not None
             return decode_lines(media_type, body, schema, keep_bad=keep_bad)
         features = decode(media_type, body, schema, guess_header=not self._settings.is_batch)
-        return Lines(features, len(features), None, {})
+        return Lines(features, len(features), None)
 
 
 def response_headers(environ: Environ, record: RequestRecord) -> tuple[tuple[str, str], ...]:
@@ -153,8 +153,9 @@ def _encoded_lines(
     if lines.rows_at is None:
         return b"\n".join(encoded)
     placed = [b""] * lines.n_lines
-    for line in lines.bad:
-        placed[line] = placeholder.encode()
+    written = placeholder.encode()
+    for line in lines.bad_at.tolist():
+        placed[line] = written
     for line, text in zip(lines.rows_at.tolist(), encoded, strict=True):
         placed[line] = text
     return b"\n".join(placed)

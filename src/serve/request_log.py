@@ -35,7 +35,9 @@ class RequestRecord:
         Of the clock `time.perf_counter`, in seconds.
     model : str, optional
         Name of the model, where a server has several.
-    n_rows, n_bytes_in, n_bytes_out : int
+    n_rows, n_bytes_in, n_bytes_out, n_bad_lines : int
+    bad_lines : tuple of str
+        Why the first bad lines of a batch were answered with a placeholder.
     seconds : dict of str to float
         By phase.
     """
@@ -46,6 +48,8 @@ class RequestRecord:
     n_rows: int = 0
     n_bytes_in: int = 0
     n_bytes_out: int = 0
+    n_bad_lines: int = 0
+    bad_lines: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     _mark: float = 0.0
 
@@ -105,6 +109,9 @@ def _facts(record: RequestRecord, status: int, seconds: float) -> dict[str, obje
         facts[f"{phase}_ms"] = round(1e3 * spent, 3)
     if record.model is not None:
         facts["model"] = record.model
+    if record.n_bad_lines:
+        facts["bad_lines"] = record.n_bad_lines
+        facts["first_bad_lines"] = record.bad_lines
     return facts
 
 

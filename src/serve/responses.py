@@ -1,11 +1,13 @@
 """How responses go out: in one write, and as JSON also where the application was never asked.
 
-Knows HTTP only.  Extends gunicorn 27, ``http/wsgi.py`` and ``workers/base.py``.
+Knows HTTP only.  Extends gunicorn 27, ``http/wsgi.py``, ``http/body.py`` and ``workers/base.py``.
+Source: RFC 9112, section 9.6 (closing); RFC 9110, section 10.1.1 (invitations).
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import socket
 import time
 from contextlib import suppress
@@ -13,6 +15,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import (
     ConfigurationProblem,
     InvalidResponseHeader,
@@ -22,11 +25,15 @@ from gunicorn.http.errors import (
 from gunicorn.http.wsgi import Response
 
 from serve.answers import JSON, error_body
+from serve.arrival import INVITATION
 from serve.refusals import Refusal
 from serve.request_log import RequestRecord, log_failure, log_traceback
 
 _JOINED_BYTES = 1 << 16
 """Up to this size copying a body behind its head is cheaper than a second write."""
+
+_DRAINED_BYTES = 1 << 16
+"""So much of a body that nobody read is read away (gunicorn's ``http/parser.py``), and no more."""
 
 _MAX_SEEN = 200
 _OURS = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
@@ -43,6 +50,9 @@ class OneWrite(Response):  # type: ignore[misc] # gunicorn ships no types
         if self.headers_sent:
             return
         self.headers_sent = True
+        # Who is told that the connection stays may send the next request at once.
+        if n_unread(self.req.body) >= _DRAINED_BYTES:
+            self.force_close()
         lines = [
             f"HTTP/{self.req.version[0]}.{self.req.version[1]} {self.status}\r\n",
             f"Date: {_date(int(time.time()))}\r\n",
@@ -73,6 +83,45 @@ class OneWrite(Response):  # type: ignore[misc] # gunicorn ships no types
         self.sock.sendall(data)
 
 
+class Invitation:
+    """Reads a body whose sender waits to be told to go on; it is told when somebody reads.
+
+    Parameters
+    ----------
+    reader : object
+        Reads the body.
+    sock : socket
+    """
+
+    def __init__(self, reader: Any, sock: socket.socket) -> None:
+        self.reader = reader
+        self.is_sent = False
+        self._sock = sock
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes of the body."""
+        if not self.is_sent:
+            self.is_sent = True
+            # Nothing else is on its way out, so that this finds room.
+            self._sock.send(INVITATION, socket.MSG_DONTWAIT)
+        data: bytes = self.reader.read(size)
+        return data
+
+
+def n_unread(body: Any) -> float:
+    """Return how many bytes of a request's body nobody has read; infinity where nobody knows."""
+    if body.failed:
+        return math.inf
+    reader = body.reader
+    if type(reader) is Invitation:
+        if not reader.is_sent:
+            return math.inf
+        reader = reader.reader
+    if type(reader) is LengthReader:
+        return float(reader.length)
+    return 0.0 if reader.parser is None else math.inf
+
+
 def refuse(client: socket.socket, request: Any, error: BaseException) -> None:
     """Send the JSON error body for a request that failed outside the application, and log it."""
     record = RequestRecord()
@@ -88,9 +137,9 @@ def refuse(client: socket.socket, request: Any, error: BaseException) -> None:
     )
     if getattr(request, "method", None) == "HEAD":
         body = b""
-    # A client that is gone needs no answer.
+    # A client that is gone needs no answer, and one that takes nothing cannot have it.
     with suppress(OSError):
-        client.sendall(head.encode("latin-1") + body)
+        client.send(head.encode("latin-1") + body, socket.MSG_DONTWAIT)
 
 
 def _refusal(error: BaseException) -> Refusal:

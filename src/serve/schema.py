@@ -6,10 +6,11 @@ Knows the manifest and no format; made once for each model, so that a request co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossfold.algorithms.registry import absent_value, feature_dtype
 from crossfold.data.cells import is_number
@@ -41,6 +42,8 @@ class Schema:
     indices : mapping of int to int, or None
         LIBSVM index to position, where every name is a whole number; None: the index is the
         position.
+    index_table : tuple of two ndarrays of shape (n_features,), int64
+        The keys of `indices`, ascending, and the position of each; empty where it is None.
     """
 
     columns: tuple[Column, ...]
@@ -52,6 +55,7 @@ class Schema:
     is_numeric: bool
     may_have_header: bool
     indices: Mapping[int, int] | None
+    index_table: tuple[NDArray[np.int64], NDArray[np.int64]] = field(compare=False)
 
     @property
     def n_features(self) -> int:
@@ -64,6 +68,8 @@ def schema_of(manifest: Manifest) -> Schema:
     columns = manifest.columns
     names = tuple(column.name for column in columns)
     codes = tuple(_codes(column) for column in columns)
+    indices = _indices(names)
+    known = np.array(sorted((indices or {}).items()), np.int64).reshape(-1, 2)
     return Schema(
         columns=columns,
         dtype=np.dtype(feature_dtype(manifest.algorithm)),
@@ -73,7 +79,8 @@ def schema_of(manifest: Manifest) -> Schema:
         codes=codes,
         is_numeric=all(code is None for code in codes),
         may_have_header=not all(is_number(name) for name in names),
-        indices=_indices(names),
+        indices=indices,
+        index_table=(known[:, 0].copy(), known[:, 1].copy()),
     )
 
 

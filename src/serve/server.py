@@ -74,11 +74,7 @@ def serve(settings: Settings, build: Callable[[Settings], Service]) -> int:
     SystemExit
         In a worker process, at its end.
     """
-    # As process 1 of a container this process would not even notice a signal without a handler.
-    for number in _STOPS:
-        signal.signal(number, _leave)
-    for number in _UNUSED:
-        signal.signal(number, signal.SIG_IGN)
+    heed_signals()
     listener = _take_port(settings.port)
     # Nothing that loading creates is garbage for long, and collecting it costs a tenth of the time.
     gc.disable()
@@ -87,6 +83,17 @@ def serve(settings: Settings, build: Callable[[Settings], Service]) -> int:
     gc.freeze()
     gc.enable()
     return _run(settings, service, listener)
+
+
+def heed_signals() -> None:
+    """End with code 0 at a signal to stop, from now until the port is open; ignore others.
+
+    As process 1 of a container this process would not even notice a signal without a handler.
+    """
+    for number in _STOPS:
+        signal.signal(number, _leave)
+    for number in _UNUSED:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _run(settings: Settings, service: Service, listener: socket.socket) -> int:
@@ -139,6 +146,7 @@ def _options(settings: Settings, listener: int) -> dict[str, Any]:
         "keepalive": KEEPALIVE_S,
         "backlog": BACKLOG,
         "preload_app": True,
+        "pre_fork": _equipping(settings),
         "logger_class": LineLogger,
         "control_socket_disable": True,
         "dirty_workers": 0,
@@ -150,6 +158,19 @@ def _options(settings: Settings, listener: int) -> dict[str, Any]:
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
     }
+
+
+def _equipping(settings: Settings) -> Callable[[Any, Any], None]:
+    """Return what gunicorn calls with its master and with each worker before that is forked."""
+    from serve.seats import Seats
+
+    seats = Seats(settings.n_workers)
+
+    def equip(master: Any, worker: Any) -> None:
+        worker.max_body_bytes = settings.max_body_bytes
+        worker.seat = seats.seat({each.seat.at for each in master.WORKERS.values()})
+
+    return equip
 
 
 def _connections(n_threads: int) -> int:
@@ -173,5 +194,8 @@ def _signs_of_life() -> str:
 
 def _leave(number: int, _frame: object) -> None:
     """End while the model is still being loaded."""
+    # What is left behind is tidied up on the way out, and another signal must not end that.
+    for each in _STOPS:
+        signal.signal(each, signal.SIG_IGN)
     log_event("stopped", {"signal": signal.Signals(number).name, "before": "listening"})
     raise SystemExit(0)

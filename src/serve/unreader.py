@@ -24,17 +24,18 @@ class PatientUnreader(SocketUnreader):  # type: ignore[misc] # gunicorn ships no
     sock : socket
         Blocking, with SO_RCVTIMEO.
     grace_s : float
-        A request may take so long, and a second more for each `LEAST_RATE` bytes.
+        A request may keep a thread waiting so long, and a second more for each `LEAST_RATE` bytes.
+        What the thread itself takes before it reads, or waits for a model, does not count.
     """
 
     def __init__(self, sock: socket.socket, grace_s: float) -> None:
         super().__init__(sock)
         self._grace_s = grace_s
-        self._deadline = 0.0
+        self._left_s = grace_s
 
     def restart(self) -> None:
         """Begin to count: a request comes in."""
-        self._deadline = time.monotonic() + self._grace_s
+        self._left_s = self._grace_s
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next bytes; none at the end.
@@ -44,15 +45,17 @@ class PatientUnreader(SocketUnreader):  # type: ignore[misc] # gunicorn ships no
         Refusal
             408: the client sent nothing for too long, or too little.
         """
+        begun = time.monotonic()
         try:
             data: bytes = super().chunk(size_hint)
         except BlockingIOError:
-            raise _stalled() from None
-        self._deadline += len(data) / LEAST_RATE
-        if time.monotonic() > self._deadline:
-            raise _stalled()
+            raise too_slow() from None
+        self._left_s += begun - time.monotonic() + len(data) / LEAST_RATE
+        if self._left_s < 0:
+            raise too_slow()
         return data
 
 
-def _stalled() -> Refusal:
+def too_slow() -> Refusal:
+    """Make the answer to a client that keeps the server waiting."""
     return Refusal(408, "the request came in too slowly; send it again without pauses")

@@ -84,7 +84,8 @@ def test_a_hostile_folder_does_not_replace_serve(hostile: HostileFolder, door: D
 
     assert not hostile.marker.exists()
     assert done.returncode == 1
-    assert done.stderr.startswith("serve: ")
+    assert done.stdout.startswith("UserError: model folder ")
+    assert "'manifest.json'" in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,57 +15,14 @@ import pytest
 
 from crossfold.contract.paths import OptMl
 from tests.serving import Connection, Reply, Server, serving, started
+from tests.stand_in import in_background, stand_in, wait_for_log
 
 STALL_S = 1.0
-
-STAND_IN = """
-import os, sys, time
-import serve.worker
-from crossfold.errors import CrossfoldError, UserError
-from serve.server import serve as run
-from serve.settings import Settings
-
-class Application:
-    def start_worker(self):
-        if os.environ.get("WHEN") == "worker":
-            raise UserError("no worker can start")
-
-    def close(self):
-        pass
-
-    def __call__(self, environ, start_response):
-        path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
-        if path == "/fail":
-            raise ValueError("a secret of the server")
-        if path == "/slow":
-            time.sleep(float(query))
-        out = b"" if path == "/ping" else environ["wsgi.input"].read()
-        head = [("Content-Type", "text/csv"), ("Content-Length", str(len(out)))]
-        start_response("200 OK", head)
-        return (out,)
-
-def build(settings):
-    if os.environ.get("WHEN") == "build":
-        raise UserError("no model here")
-    if os.environ.get("WHEN") == "forever":
-        print("loading", flush=True)
-        time.sleep(60)
-    return Application()
-
-serve.worker.STALL_S = float(os.environ.get("STALL_S", "30"))
-try:
-    sys.exit(run(Settings.from_environ(os.environ), build))
-except CrossfoldError as error:
-    print(f"{type(error).__name__}: {error}", flush=True)
-    sys.exit(1)
-"""
 
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    script = tmp_path_factory.mktemp("stand-in") / "stand_in.py"
-    script.write_text(STAND_IN, encoding="utf-8")
-    return [sys.executable, "-Iu", str(script)]
+    return stand_in(tmp_path_factory.mktemp("stand-in"))
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +43,6 @@ def server(command: list[str], opt_ml: OptMl) -> Iterator[Server]:
         yield running
 
 
-def _background(server: Server, path: str, replies: list[Reply]) -> threading.Thread:
-    thread = threading.Thread(
-        target=lambda: replies.append(server.request("POST", path, b"x")), daemon=True
-    )
-    thread.start()
-    return thread
-
-
-def _wait_for(server: Server, text: str, *, count: int = 1, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while server.log.count(text) < count:
-        assert time.monotonic() < deadline, server.log
-        time.sleep(0.02)
-
-
 def _seconds_of_ping(connection: Connection) -> float:
     begun = time.monotonic()
     reply = connection.request("GET", "/ping")
@@ -115,7 +56,7 @@ def test_a_ping_is_answered_while_every_thread_is_busy_and_more_requests_wait(
     replies: list[Reply] = []
     with server.connect() as kept:
         _seconds_of_ping(kept)
-        threads = [_background(server, "/slow?0.6", replies) for _ in range(8)]
+        threads = [in_background(server, "/slow?0.6", replies) for _ in range(8)]
         time.sleep(0.2)
 
         with server.connect() as fresh:
@@ -261,7 +202,7 @@ def test_a_killed_worker_is_replaced_and_only_its_own_requests_fail(
     command: list[str], opt_ml: OptMl
 ) -> None:
     with serving(opt_ml, command=command, MODEL_SERVER_WORKERS="2") as server:
-        _wait_for(server, "Booting worker", count=2)
+        wait_for_log(server, "Booting worker", count=2)
         before = server.worker_pids()
         outcomes: list[bool] = []
 
@@ -278,7 +219,7 @@ def test_a_killed_worker_is_replaced_and_only_its_own_requests_fail(
         os.kill(before[0], signal.SIGKILL)
         for thread in threads:
             thread.join(60)
-        _wait_for(server, "Booting worker", count=3)
+        wait_for_log(server, "Booting worker", count=3)
 
         # One request of each client may have been with the dead worker, in it or at its door.
         assert outcomes.count(False) <= 4
@@ -293,7 +234,7 @@ def test_a_stop_lets_requests_end_and_takes_no_new_ones(command: list[str], opt_
     with serving(opt_ml, command=command, MODEL_SERVER_WORKERS="2") as server:
         with server.connect() as idle:
             assert idle.request("GET", "/ping").status == 200
-            threads = [_background(server, "/slow?1.5", replies) for _ in range(6)]
+            threads = [in_background(server, "/slow?1.5", replies) for _ in range(6)]
             time.sleep(0.3)
 
             begun = time.monotonic()
@@ -322,9 +263,23 @@ def test_a_stop_while_the_model_is_loaded_ends_with_code_0(
     command: list[str], opt_ml: OptMl
 ) -> None:
     with started(opt_ml, command=command, WHEN="forever") as server:
-        _wait_for(server, "loading")
+        wait_for_log(server, "loading")
 
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_libraries_are_imported_ends_with_code_0_and_leaves_nothing(
+    opt_ml: OptMl, tmp_path: Path, number: signal.Signals
+) -> None:
+    with started(opt_ml, CROSSFOLD_METRICS="true", TMPDIR=str(tmp_path)) as server:
+        deadline = time.monotonic() + 20
+        while not list(tmp_path.iterdir()):
+            assert time.monotonic() < deadline, server.log
+
+        assert server.stop(number) == 0, server.log
+        assert "Traceback" not in server.log
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_workers_do_not_outlive_a_killed_master(command: list[str], opt_ml: OptMl) -> None:

@@ -321,7 +321,9 @@ def test_batch_in_json_gives_each_line_what_it_would_get_alone(root: Path) -> No
     assert all(len(json.loads(line)["predictions"]) == 1 for line in answered)
 
 
-def test_a_bad_line_refuses_the_request_unless_a_placeholder_is_set(root: Path) -> None:
+def test_a_bad_line_refuses_the_request_unless_a_placeholder_is_set(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     body = f"{ROW}\noak,1,2,3\n{ROW}"
 
     refused = _invoke(_client(root, SAGEMAKER_BATCH="true"), body)
@@ -329,6 +331,9 @@ def test_a_bad_line_refuses_the_request_unless_a_placeholder_is_set(root: Path) 
 
     assert refused.status_code == 400
     assert "oak" in _error(refused)["message"]
+    record = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert (record["rows"], record["bad_lines"]) == (2, 1)
+    assert "oak" in record["first_bad_lines"][0]
     first, second, third = kept.text.split("\n")
     assert (first, second) == (third, "ERROR")
     assert float(first) > 0.5

@@ -223,7 +223,7 @@ def test_no_bytes_give_more_than_a_refusal(body: bytes, media_type: str, keep_ba
             refusal.message.encode()
 
 
-def test_large_bodies_are_read_in_pieces_as_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_bodies_are_read_by_arrow_as_by_python(monkeypatch: pytest.MonkeyPatch) -> None:
     made = schema(*(Column(f"f{i}", "number") for i in range(20)))
     rng = np.random.default_rng(3)
     values = rng.normal(size=(20_000, 20))
@@ -234,6 +234,7 @@ def test_large_bodies_are_read_in_pieces_as_small_ones(monkeypatch: pytest.Monke
 
     large = decode("text/csv", body, made)
     monkeypatch.setattr(csv_rows, "_SMALL_BYTES", 1 << 30)
+    monkeypatch.setattr(csv_rows, "_PLAIN_BYTES", 1 << 30)
     small = decode("text/csv", body, made)
 
     same(large, values.astype(np.float32))

@@ -71,7 +71,7 @@ def test_categories_have_their_codes_and_absent_ones_count_as_zero() -> None:
         (b"x 1:1", "line 2: 'x' is no label"),
         (b"1:x", "line 2: '1:x' is no entry"),
         (b"1:1e39", "line 2, column '1': '1e+39' is infinite or beyond"),
-        (b"1:\xff", "line 2: is not UTF-8"),
+        (b"1:\xff", "line 2 is not UTF-8"),
         (b"1:1\n" + b"999999999999999:1", "line 3: index 999999999999999 is unknown"),
     ],
 )

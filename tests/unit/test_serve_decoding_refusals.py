@@ -35,13 +35,13 @@ def test_an_empty_body_is_refused(media_type: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"1,2\n1,2,3", "line 2: has 3 values; expected 2"),
-        (b"1,2\n\n5", "line 3: has 1 value; expected 2"),
+        (b"1,2\n1,2,3", "line 2 has 3 values; expected 2"),
+        (b"1,2\n\n5", "line 3 has 1 value; expected 2"),
         (b"a,b\n", "no rows"),
         (b"a,c\n1,2", "line 1, column 'a': 'a' is not a number"),
         (b"a,b,c\n1,2,3", "has column 'c' that the model does not know"),
-        (b'1,"2', "line 1: is not CSV"),
-        (b"1,2\n1,\xff", "line 2: is not UTF-8"),
+        (b'1,"2', "line 1 is not CSV"),
+        (b"1,2\n1,\xff", "line 2 is not UTF-8"),
         (b"1,1e39", "line 1, column 'b': '1e39' is infinite or beyond 3.4e+38"),
         (b"1,-inf", "line 1, column 'b': '-inf' is infinite"),
         (b"1,1_0", "line 1, column 'b': '1_0' is not a number"),
@@ -54,23 +54,23 @@ def test_csv_is_refused_with_line_and_column(body: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "row 1: lacks columns 'a', 'b'"),
+        ({}, "row 1 lacks columns 'a', 'b'"),
         ([], "no rows"),
         ({"instances": []}, "no rows"),
-        ({"instances": [[1, 2], [1]]}, "row 2: has 1 value; expected 2"),
-        ([[1, 2], {"a": 1}], "row 2: lacks column 'b'"),
+        ({"instances": [[1, 2], [1]]}, "row 2 has 1 value; expected 2"),
+        ([[1, 2], {"a": 1}], "row 2 lacks column 'b'"),
         ([{"a": 1, "b": 2, "bb": 3}], "has column 'bb' that the model does not know"),
-        ([1, [2]], "row 1: is '1'; expected a list or an object"),
-        ([[1, {}]], "row 1, column 'b': is an object"),
+        ([1, [2]], "row 1 is 1; expected a list or an object"),
+        ([[1, {}]], "row 1, column 'b' is an object"),
         ([[1, 2], [1, "x"]], "row 2, column 'b': 'x' is not a number"),
         ([[1, 1e39]], "row 1, column 'b': '1e+39' is infinite or beyond"),
         ({"instances": [1, 2], "id": 3}, "has 'id' beside 'instances'"),
         ({"dataframe_split": {"columns": ["a", "c"], "data": [[1, 2]]}}, "lacks column 'b'"),
         ({"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}, "lacks column 'b'"),
-        ({"dataframe_split": {"columns": ["b", "a"], "data": [[1]]}}, "row 1: has 1 value"),
+        ({"dataframe_split": {"columns": ["b", "a"], "data": [[1]]}}, "row 1 has 1 value"),
         ({"inputs": {"a": [1], "b": [1, 2]}}, "columns have 1 to 2 values"),
-        ({"inputs": {"a": 1, "b": [1]}}, "column 'a': is not a list"),
-        (3, "the document is '3'; expected {\"instances\""),
+        ({"inputs": {"a": 1, "b": [1]}}, "column 'a' is not a list"),
+        (3, 'the document is 3; expected {"instances"'),
     ],
 )
 def test_json_is_refused_with_row_and_column(document: Any, message: str) -> None:
@@ -87,7 +87,7 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
 def test_json_lines_are_refused_by_line_blank_ones_counted() -> None:
     body = b'{"a":1,"b":2}\n\n{"a":1}\n'
 
-    assert refusal("application/jsonlines", body).startswith("line 3: lacks column 'b'")
+    assert refusal("application/jsonlines", body).startswith("line 3 lacks column 'b'")
     assert refusal("application/jsonlines", b"[1,2]\n\n[1,2").startswith("line 3: not JSON")
     assert refusal("application/jsonlines", b"[1,2],[3,4]").startswith("line 1: not JSON")
 
@@ -128,9 +128,9 @@ def parquet(**columns: Any) -> bytes:
     [
         (parquet(a=[1.0]), "lacks column 'b'"),
         (parquet(a=[1.0, 2], b=["1", "x"]), "column 'b': 'x' is not a number"),
-        (parquet(a=[1.0], b=[[1.0]]), "Parquet"),
-        (parquet(a=[1.0], b=[b"1"]), "column 'b': holds bytes"),
-        (parquet(a=[1.0], b=pa.array([0], pa.timestamp("s"))), "column 'b': holds dates"),
+        (parquet(a=[1.0], b=[[1.0]]), "column 'b' holds lists"),
+        (parquet(a=[1.0], b=[b"1"]), "column 'b' holds bytes"),
+        (parquet(a=[1.0], b=pa.array([0], pa.timestamp("s"))), "column 'b' holds dates"),
         (parquet(a=[1.0, 2], b=[0.5, 1e300]), "row 2, column 'b': '1e+300' is infinite or beyond"),
         (parquet(a=pa.array([], pa.float64()), b=pa.array([], pa.float64())), "no rows"),
         (parquet(a=[1.0], b=[1.0])[:-9], "not a valid Parquet file"),

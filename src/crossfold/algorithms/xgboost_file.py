@@ -39,7 +39,7 @@ def require_sound_trees(file_name: str, data: bytes, n_features: int) -> None:
     UserError
         An index is out of range, a node has two parents, or an array is cut short.
     """
-    left = np.empty(0, dtype=np.int64)
+    left: NDArray[np.integer[Any]] = np.empty(0, dtype=np.int64)
     for name, indices in _index_arrays(data):
         if indices is None or not _are_within(indices, *_range(name, indices, n_features)):
             raise _damaged(file_name, f"{name} are out of range")

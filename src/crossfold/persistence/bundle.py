@@ -254,7 +254,10 @@ def _require_plain_file(folder: Path, name: str, *, max_bytes: int | None = None
     try:
         status = (folder / name).lstat()
     except OSError as error:
-        message = f"model folder {str(folder)!r} has no {name!r}: {error.strerror}; train again"
+        message = (
+            f"model folder {str(folder)!r} has no {name!r}: {error.strerror}; check that it is the "
+            "folder that a training job left, or train again"
+        )
         raise UserError(message) from error
     if not stat.S_ISREG(status.st_mode):
         message = (

@@ -21,6 +21,8 @@ TOO_LARGE = 2.0**128 - 2.0**103
 """From here on, a number rounds to infinity in float32, which training refuses as well."""
 
 _NUMBERS = frozenset({float, int, bool, type(None)})
+_FREQUENT = frozenset({str, bool})
+"""Types of which a column has few distinct cells."""
 
 
 def value_of_text(text: str, codes: Mapping[str, int] | None) -> float:
@@ -62,6 +64,8 @@ def value_of_cell(cell: object, codes: Mapping[str, int] | None) -> float:
     if isinstance(cell, list | dict):
         kind = "a list" if isinstance(cell, list) else "an object"
         raise BadBodyError(f"is {kind}; expected a number, a text, true, false or null")
+    if codes is not None and isinstance(cell, bool):
+        return value_of_text(_boolean_text(codes, is_true=cell), codes)
     if codes is not None or isinstance(cell, str):
         return value_of_text(cell_text(cell), codes)
     if cell is None:
@@ -69,7 +73,7 @@ def value_of_cell(cell: object, codes: Mapping[str, int] | None) -> float:
     try:
         return _in_range(float(cell), cell)  # type: ignore[arg-type]  # else refused just below
     except (OverflowError, TypeError, ValueError):
-        raise BadBodyError(f"{quoted(repr(cell))} is not a number that a float can hold") from None
+        raise BadBodyError(f"{quoted(str(cell))} is not a number that a float can hold") from None
 
 
 def column_values(
@@ -86,17 +90,18 @@ def column_values(
     if numbers is not None:
         check_range(numbers[:, np.newaxis], (name,))
         return numbers
-    known: dict[str, float] = {}
+    # By type as well, because True and 1 are one key.
+    known: dict[tuple[type, object], float] = {}
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
-        value = known.get(cell) if type(cell) is str else None
+        value = known.get((type(cell), cell)) if type(cell) in _FREQUENT else None
         if value is None:
             try:
                 value = value_of_cell(cell, codes)
             except BadBodyError as error:
                 raise BadBodyError(error.reason, row + 1, name) from None
-            if type(cell) is str:
-                known[cell] = value
+            if type(cell) in _FREQUENT:
+                known[type(cell), cell] = value
         values[row] = value
     return values
 
@@ -120,17 +125,29 @@ def features_of_numbers(numbers: NDArray[Any], schema: Schema) -> NDArray[Any]:
         A number is beyond float32; names the record and the column.
     """
     features = np.empty(numbers.shape, schema.dtype)
-    # What is beyond float32 becomes infinite here, and is found just after.
-    with np.errstate(over="ignore"):
+    # What is beyond float32 becomes infinite here, and is found just after; a NaN may be one that
+    # signals.
+    with np.errstate(over="ignore", invalid="ignore"):
         # By way of float64, as every other format, so that rounding is the same.
         features[:] = numbers if numbers.dtype.kind == "f" else numbers.astype(np.float64)
-    for position, codes in enumerate(schema.codes):
-        if codes is not None:
-            distinct, where = np.unique(numbers[:, position], return_inverse=True)
-            values = [value_of_cell(cell, codes) for cell in distinct.tolist()]
-            features[:, position] = np.array(values)[where]
-    check_range(features, schema.names)
+        for position, codes in enumerate(schema.codes):
+            if codes is not None:
+                distinct, where = np.unique(numbers[:, position], return_inverse=True)
+                values = [value_of_cell(cell, codes) for cell in distinct.tolist()]
+                features[:, position] = np.array(values)[where]
+        check_range(features, schema.names)
     return features
+
+
+def is_in_range(row: Sequence[float]) -> bool:
+    """Say whether every number of one row is in the range of float32; quick where there are few.
+
+    False as well where the first is NaN, beside which Python finds neither greatest nor least.
+
+    >>> is_in_range([1.0, 1e300]), is_in_range([math.nan, 1e300]), is_in_range([1.0, math.nan])
+    (False, False, True)
+    """
+    return max(row) < TOO_LARGE and min(row) > -TOO_LARGE
 
 
 def check_range(values: NDArray[Any], names: Sequence[str], *, first: int = 1) -> None:
@@ -154,6 +171,14 @@ def beyond(shown: object) -> str:
         f"{quoted(str(shown))} is infinite or beyond {np.finfo(np.float32).max:.2g}, the largest "
         "number of float32; correct it, or leave it empty"
     )
+
+
+def _boolean_text(codes: Mapping[str, int], *, is_true: bool) -> str:
+    """Write a boolean as the column's categories do: ``true`` in any case, or else ``1``."""
+    word = "true" if is_true else "false"
+    if word in codes:
+        return word
+    return next((text for text in codes if text.lower() == word), cell_text(is_true))
 
 
 def _has_too_large(values: NDArray[Any]) -> bool:

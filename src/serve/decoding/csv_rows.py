@@ -1,7 +1,8 @@
 """CSV bodies: commas, a row on each line, cells as in training.
 
-One row of plain numbers is the hot path.  Python reads what is small, pyarrow what is large; both
-give the same numbers, bit by bit, and every complaint is Python's, which knows the line.
+One row of plain numbers is the hot path.  orjson reads plain numbers up to a size, Python what else
+is small, pyarrow what is large; all give the same numbers, bit by bit, and every complaint is
+Python's, which knows the line.
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from crossfold.data.file_bytes import is_utf8
-from serve.decoding.cell_values import TOO_LARGE, value_of_text
+from serve.decoding.cell_values import TOO_LARGE, is_in_range, value_of_text
 from serve.decoding.pieces import n_lines
 from serve.decoding.records import BadBodyError, listed, refuse_count, refuse_names
 from serve.schema import Schema
 
 _ROW_SIGNS = b"0123456789+-.eE,"
+_LINE_SIGNS = _ROW_SIGNS + b"\r\n"
 _SMALL_BYTES = 1 << 15
 """Up to here, Python is done before pyarrow has begun."""
 
+_PLAIN_BYTES = 3 << 17
+"""Up to here, orjson is done with plain numbers before pyarrow is."""
+
+_MINUS, _ZERO, _REST_OF_FLOAT = ord("-"), ord("0"), list(b"0123456789.eE")
+
+_EMPTY_CELLS = ((b",,", b",null,"), (b",,", b",null,"), (b"[,", b"[null,"), (b",]", b",null]"))
 _BLOCK_ROWS = 1024
 
 
@@ -35,15 +44,16 @@ def decode_csv(body: bytes, schema: Schema, *, guess_header: bool = True) -> NDA
     BadBodyError
         A line does not fit the columns.
     """
-    if len(body) <= _SMALL_BYTES:
-        plain = _plain_rows(body, schema) if schema.is_numeric else None
+    if len(body) <= _PLAIN_BYTES and schema.is_numeric:
+        plain = _plain_rows(body, schema)
         if plain is not None:
             return plain
     try:
         features = _read_other(body, schema, guess_header=guess_header)
     except BadBodyError as error:
         if guess_header and schema.may_have_header and error.record == 1 and error.column:
-            error.reason += f"; a first line is a header if it holds exactly {listed(schema.names)}"
+            hint = f"a first line is a header if it holds exactly {listed(schema.names)}"
+            raise BadBodyError(f"{error.reason}; {hint}", 1, error.column) from None
         raise
     if not len(features):
         raise BadBodyError("no rows; give at least one line of values")
@@ -51,12 +61,20 @@ def decode_csv(body: bytes, schema: Schema, *, guess_header: bool = True) -> NDA
 
 
 def _read_other(body: bytes, schema: Schema, *, guess_header: bool) -> NDArray[Any]:
-    if len(body) <= _SMALL_BYTES:
-        order, start = read_header(body, schema, guess_header=guess_header)
-        return rows_by_line(body, start, len(body), schema, order)
-    from serve.decoding.csv_blocks import decode_large_csv
+    if len(body) > _PLAIN_BYTES:
+        from serve.decoding.csv_blocks import decode_large_csv
 
-    return decode_large_csv(body, schema, guess_header=guess_header)
+        return decode_large_csv(body, schema, guess_header=guess_header)
+    order, start = read_header(body, schema, guess_header=guess_header)
+    if order is not None and schema.is_numeric:
+        plain = _plain_rows(body[start:], schema)
+        if plain is not None:
+            return np.ascontiguousarray(plain[:, order])
+    if len(body) <= _SMALL_BYTES:
+        return rows_by_line(body, start, len(body), schema, order)
+    from serve.decoding.csv_blocks import read_blocks
+
+    return read_blocks(body, start, schema, order)
 
 
 def read_header(
@@ -111,38 +129,100 @@ def rows_by_line(
     return np.concatenate(blocks)
 
 
+def check_line(line: bytes, schema: Schema) -> None:
+    """Look for what is wrong with one line of a batch: quickly, because there may be a million.
+
+    Raises
+    ------
+    BadBodyError
+        `decode_csv` would not make one row of it.  Never for other lines, but perhaps not for each
+        of those where a carriage return lies within quotes.
+    """
+    line = line.strip(b"\r")
+    if b"\r" in line:
+        if b'"' not in line:
+            raise BadBodyError("a carriage return within the line; end lines with a newline")
+        return
+    text = line.decode("utf-8", "surrogateescape")
+    try:
+        cells = next(csv.reader((text,), strict=text.count('"') % 2 > 0))
+    except csv.Error as error:
+        raise BadBodyError(str(error)) from None
+    if not cells or not (text.isascii() or is_utf8(text)):
+        raise BadBodyError("is blank, or not UTF-8 text")
+    _row_values(cells, None, schema, 1)
+
+
 def _plain_rows(body: bytes, schema: Schema) -> NDArray[Any] | None:
     """Read lines of plain numbers; None when there is anything else."""
     line = body.rstrip(b"\r\n")
     if line.translate(None, _ROW_SIGNS):
         return _plain_lines(line, schema)
     try:
-        values = list(map(float, line.split(b",")))
-    except ValueError:
-        return None
-    if len(values) != schema.n_features or max(values) >= TOO_LARGE or min(values) <= -TOO_LARGE:
+        values = orjson.loads(b"[" + line + b"]")
+        # JSON has no whole number below zero that is zero.
+        if not all(values) and b"-0" in line:
+            values = list(map(float, line.split(b",")))
+    except orjson.JSONDecodeError:
+        try:
+            values = list(map(float, line.split(b",")))
+        except ValueError:
+            return None
+    if len(values) != schema.n_features or not is_in_range(values):
         return None
     return np.array([values], schema.dtype)
 
 
 def _plain_lines(body: bytes, schema: Schema) -> NDArray[Any] | None:
-    if body.translate(None, _ROW_SIGNS + b"\r\n"):
+    if body.translate(None, _LINE_SIGNS):
         return None
-    n_features, values = schema.n_features, list[float]()
-    for line in body.replace(b"\r\n", b"\n").split(b"\n"):
-        if not line:
-            continue
-        cells = line.split(b",")
-        # A lone \r ends a line as well, and float() would take it for a blank.
-        if len(cells) != n_features or b"\r" in line:
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n")
+        # A lone \r ends a line as well, and JSON would take it for a blank.
+        if b"\r" in body:
             return None
+    rows = _json_lines(body)
+    if rows is None and len(body) <= _SMALL_BYTES:
+        rows = _float_lines(body)
+    if rows is None or set(map(len, rows)) != {schema.n_features}:
+        return None
+    values = np.array(rows, np.float64)
+    if np.fmax.reduce(values, None) >= TOO_LARGE or np.fmin.reduce(values, None) <= -TOO_LARGE:
+        return None
+    # JSON has no whole number below zero that is zero.
+    if not values.all() and _has_negative_zero(body):
+        return None
+    return values.astype(schema.dtype, copy=False)
+
+
+def _json_lines(body: bytes) -> list[list[float | None]] | None:
+    """Read lines as JSON, where None is an empty cell; None when one is not written as there."""
+    text = b"[[" + body.replace(b"\n", b"],[") + b"]]"
+    try:
+        rows = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        for empty, written in _EMPTY_CELLS:
+            text = text.replace(empty, written)
         try:
-            values.extend(map(float, cells))
-        except ValueError:
+            rows = orjson.loads(text)
+        except orjson.JSONDecodeError:
             return None
-    if not values or max(values) >= TOO_LARGE or min(values) <= -TOO_LARGE:
+    return [row for row in rows if row] if [] in rows else rows
+
+
+def _float_lines(body: bytes) -> list[list[float | None]] | None:
+    """Read numbers that JSON does not have, as ``.5``."""
+    try:
+        return [list(map(float, line.split(b","))) for line in body.split(b"\n") if line]
+    except ValueError:
         return None
-    return np.array(values, schema.dtype).reshape(-1, n_features)
+
+
+def _has_negative_zero(body: bytes) -> bool:
+    """Say whether ``-0`` is among the cells."""
+    signs = np.frombuffer(body + b",,", np.uint8)
+    zeros = np.flatnonzero((signs[:-2] == _MINUS) & (signs[1:-1] == _ZERO))
+    return not np.isin(signs[zeros + 2], _REST_OF_FLOAT).all()
 
 
 def _row_values(

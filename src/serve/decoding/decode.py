@@ -14,17 +14,12 @@ from crossfold.data.cells import quoted
 from serve.decoding.csv_rows import decode_csv
 from serve.decoding.json_rows import decode_json
 from serve.decoding.records import BOM, BadBodyError
+from serve.encoding.encode import JSON_LINES
 from serve.refusals import Refusal
 from serve.schema import Schema
 
 CSV = ("text/csv",)
 JSON = ("application/json",)
-JSONLINES = (
-    "application/jsonlines",
-    "application/x-jsonlines",
-    "application/jsonl",
-    "application/x-ndjson",
-)
 LIBSVM = ("text/libsvm", "text/x-libsvm")
 PARQUET = (
     "application/x-parquet",
@@ -33,7 +28,7 @@ PARQUET = (
 )
 NPY = ("application/x-npy",)
 
-CONTENT_TYPES: tuple[str, ...] = (*CSV, *JSON, *JSONLINES, *LIBSVM, *PARQUET, *NPY)
+CONTENT_TYPES: tuple[str, ...] = (*CSV, *JSON, *JSON_LINES, *LIBSVM, *PARQUET, *NPY)
 """Every media type that is read."""
 
 _BINARY = frozenset({*PARQUET, *NPY})
@@ -131,7 +126,7 @@ def _npy() -> _Reader:
 _LOADERS: Mapping[str, Callable[[], _Reader]] = {
     **dict.fromkeys(CSV, _csv),
     **dict.fromkeys(JSON, _json),
-    **dict.fromkeys(JSONLINES, _jsonlines),
+    **dict.fromkeys(JSON_LINES, _jsonlines),
     **dict.fromkeys(LIBSVM, _libsvm),
     **dict.fromkeys(PARQUET, _parquet),
     **dict.fromkeys(NPY, _npy),

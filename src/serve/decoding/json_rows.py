@@ -18,13 +18,23 @@ import orjson
 from numpy.typing import NDArray
 
 from crossfold.data.cells import quoted
-from serve.decoding.cell_values import TOO_LARGE, check_range, column_values, numbers_of
+from serve.decoding.cell_values import (
+    check_range,
+    column_values,
+    is_in_range,
+    numbers_of,
+    value_of_cell,
+)
 from serve.decoding.records import BadBodyError, refuse_count, refuse_names
 from serve.schema import Schema
+
+_WHOLE_BYTES = 1 << 20
+"""Above this, lists of rows are read in pieces."""
 
 _PLAIN = frozenset({float, int})
 _WRAPPERS = ("instances", "inputs", "data")
 _IGNORED = frozenset({"params", "parameters", "signature_name"})
+_MOST_SHOWN = 60
 _LONG_NUMBER = re.compile(rb"[0-9]{20}")
 _EXPECTED = (
     'expected {"instances": [...]} with a list or an object for each row (also "inputs", "data", '
@@ -40,6 +50,12 @@ def decode_json(body: bytes, schema: Schema) -> NDArray[Any]:
     BadBodyError
         It is no JSON, of no known shape, or a row does not fit the columns.
     """
+    if len(body) > _WHOLE_BYTES:
+        from serve.decoding.json_pieces import decode_json_rows
+
+        features = decode_json_rows(body, schema)
+        if features is not None:
+            return features
     document = parse_json(body, schema)
     rows = document.get("instances") if type(document) is dict and len(document) == 1 else document
     if type(rows) is list and len(rows) == 1:
@@ -97,11 +113,23 @@ def features_of_rows(rows: Sequence[Any], schema: Schema) -> NDArray[Any]:
     return _by_column(list(zip(*cells, strict=True)), schema)
 
 
+def check_row(row: Any, schema: Schema) -> None:
+    """Look for what is wrong with one row, as `features_of_rows` would.
+
+    Raises
+    ------
+    BadBodyError
+        The row does not fit the columns.
+    """
+    for cell, codes in zip(_cells(row, schema, 1), schema.codes, strict=True):
+        value_of_cell(cell, codes)
+
+
 def _plain_row(row: Any, schema: Schema) -> NDArray[Any] | None:
     """Read a list of numbers alone, the most frequent request; None when it is another."""
     if type(row) is not list or len(row) != schema.n_features or not schema.is_numeric:
         return None
-    if not _PLAIN.issuperset(map(type, row)) or max(row) >= TOO_LARGE or min(row) <= -TOO_LARGE:
+    if not _PLAIN.issuperset(map(type, row)) or not is_in_range(row):
         return None
     return np.array([row], schema.dtype)
 
@@ -114,17 +142,26 @@ def _features(document: Any, schema: Schema) -> NDArray[Any]:
     if isinstance(document, list):
         return _listed_features(document, schema)
     if not isinstance(document, dict):
-        raise BadBodyError(f"the document is {quoted(repr(document))}; {_EXPECTED}")
+        raise BadBodyError(f"the document is {_shown(document)}; {_EXPECTED}")
     key, value = _wrapped(document)
     if key == "dataframe_split" or (key == "data" and "columns" in document):
         return _split_features(document if key == "data" else value, schema)
     if key is None:
         return features_of_rows([document], schema)
     if isinstance(value, dict) and key != "dataframe_records":
+        if _is_row(value, schema):
+            return features_of_rows([value], schema)
         return _column_features(value, schema)
     if not isinstance(value, list):
-        raise BadBodyError(f"{key!r} is {quoted(repr(value))}; {_EXPECTED}")
+        raise BadBodyError(f"{key!r} is {_shown(value)}; {_EXPECTED}")
     return _listed_features(value, schema)
+
+
+def _is_row(value: Mapping[str, Any], schema: Schema) -> bool:
+    """Say whether an object is one row rather than columns."""
+    if value.keys() == {"features"} and "features" not in schema.positions:
+        return True
+    return not any(isinstance(cells, list) for cells in value.values())
 
 
 def _wrapped(document: dict[str, Any]) -> tuple[str | None, Any]:
@@ -235,4 +272,13 @@ def _cells(row: Any, schema: Schema, number: int) -> Sequence[Any]:
 def _refuse_row(row: Any, schema: Schema, number: int) -> NoReturn:
     if isinstance(row, list):
         refuse_count(len(row), schema, number)
-    raise BadBodyError(f"is {quoted(repr(row))}; expected a list or an object for each row", number)
+    raise BadBodyError(f"is {_shown(row)}; expected a list or an object for each row", number)
+
+
+def _shown(value: Any) -> str:
+    """Write a value as JSON does, as far as a message needs it."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, str):
+        return quoted(value)
+    return json.dumps(value)[:_MOST_SHOWN]

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from serve.decoding.json_rows import features_of_rows, has_long_number, parse_json
+from serve.decoding.json_rows import check_row, features_of_rows, has_long_number, parse_json
 from serve.decoding.pieces import read_by_pieces
 from serve.decoding.records import BadBodyError
 from serve.schema import Schema
@@ -29,6 +29,22 @@ def decode_jsonlines(body: bytes, schema: Schema) -> NDArray[Any]:
     if features is None or not len(features):
         raise BadBodyError("no rows; give an object or a list on each line")
     return features
+
+
+def check_line(line: bytes, schema: Schema) -> None:
+    """Look for what is wrong with one line of a batch: quickly, because there may be a million.
+
+    Raises
+    ------
+    BadBodyError
+        `decode_jsonlines` would not make one row of it.
+    """
+    if b"\r" in line:
+        filled = [part for part in line.split(b"\r") if part and not part.isspace()]
+        if len(filled) != 1:
+            raise BadBodyError("a carriage return within the line; end lines with a newline")
+        line = filled[0]
+    check_row(parse_json(line, schema, _EXPECTED), schema)
 
 
 def _read_piece(piece: bytes, schema: Schema) -> NDArray[Any]:

@@ -5,28 +5,24 @@ An index means what it meant in the training files, whether these counted from 0
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfold.data.cells import float_text
+from crossfold.data.cells import float_text, is_number
 from crossfold.data.file_bytes import is_utf8
 from crossfold.data.libsvm_lines import SparseRows, read_rows, without_comment
 from crossfold.errors import UserError
 from serve.decoding.cell_values import TOO_LARGE, beyond, value_of_text
 from serve.decoding.pieces import read_by_pieces
-from serve.decoding.records import BadBodyError, listed
+from serve.decoding.records import BadBodyError, listed, refuse_growth
 from serve.schema import Schema
 
+_MOST_DIGITS = 16
 _PLACE = "\0"
 """Stands in a message of `read_rows` for the place, which is added when the line is known."""
-
-_MOST_GROWTH = 64
-_MOST_BYTES = 256 << 20
-"""The lines of one piece may always grow to this; above it, to `_MOST_GROWTH` times their size."""
 
 
 def decode_libsvm(body: bytes, schema: Schema) -> NDArray[Any]:
@@ -36,21 +32,78 @@ def decode_libsvm(body: bytes, schema: Schema) -> NDArray[Any]:
     ------
     BadBodyError
         A line is malformed, or has an index that the model does not know; names the line.
+    Refusal
+        The features would take too much memory.
     """
-    features = read_by_pieces(body, partial(_read_piece, schema=schema)) if body else None
+    read = _Reader(schema, len(body))
+    features = read_by_pieces(body, read) if body else None
     if features is None or not len(features):
         raise BadBodyError("no rows; give at least one line of index:value")
     return features
 
 
-def _read_piece(piece: bytes, schema: Schema) -> NDArray[Any]:
-    lines = _lines(piece)
+def check_line(line: bytes, schema: Schema) -> None:
+    """Look for what is wrong with one line of a batch: quickly, because there may be a million.
+
+    Raises
+    ------
+    BadBodyError
+        `decode_libsvm` would not make one row of it.  Never for other lines, but not for each of
+        those.
+    """
+    rows = _lines(line)
+    if len(rows) != 1:
+        raise BadBodyError("a carriage return within the line; end lines with a newline")
+    tokens = rows[0][1].split()
+    if ":" not in tokens[0]:
+        if not is_number(tokens[0]):
+            raise BadBodyError("a label that is none")
+        del tokens[0]
+    if tokens and tokens[0].startswith("qid:"):
+        del tokens[0]
+    _check_entries(tokens, schema)
+
+
+def _check_entries(tokens: Sequence[str], schema: Schema) -> None:
+    last = -1
+    for token in tokens:
+        index, _, value = token.partition(":")
+        if not (index.isascii() and index.isdigit() and len(index) < _MOST_DIGITS):
+            raise BadBodyError("an index that is none")
+        number = int(index)
+        is_known = (
+            number < schema.n_features if schema.indices is None else number in schema.indices
+        )
+        if number <= last or not is_known:
+            raise BadBodyError("an index that is unknown, or comes too late")
+        last = number
+        is_nan = value.lower() == "nan"
+        if not is_nan and not (is_number(value) and abs(float(value)) < TOO_LARGE):
+            raise BadBodyError("a value that is none")
+
+
+class _Reader:
+    """Reads pieces of a body, and counts the rows of all of them."""
+
+    def __init__(self, schema: Schema, n_bytes: int) -> None:
+        self._schema = schema
+        self._n_bytes = n_bytes
+        self._n_rows = 0
+
+    def __call__(self, piece: bytes) -> NDArray[Any]:
+        """Return the rows of a piece."""
+        lines = _lines(piece)
+        self._n_rows += len(lines)
+        refuse_growth(self._n_rows, self._n_bytes, self._schema)
+        return _rows(lines, self._schema)
+
+
+def _rows(lines: list[tuple[int, str]], schema: Schema) -> NDArray[Any]:
     try:
         rows = read_rows(lines, lambda line: f"{line}{_PLACE}", labels_required=False)
     except UserError as error:
         number, _, reason = str(error).partition(_PLACE)
         raise BadBodyError(reason.removeprefix(": "), int(number)) from None
-    _check_size(len(lines), len(piece), schema)
     owner = np.repeat(np.arange(len(lines)), np.diff(rows.starts))
     positions = _positions(rows, schema)
     wrong = (positions < 0) | (np.abs(rows.values) >= TOO_LARGE)
@@ -68,16 +121,6 @@ def _read_piece(piece: bytes, schema: Schema) -> NDArray[Any]:
             features[:, position] = value_of_text(float_text(schema.absent), codes)
             features[owner[here], position] = _codes(rows.values[here], codes)
     return features
-
-
-def _check_size(n_rows: int, n_bytes: int, schema: Schema) -> None:
-    """Refuse few bytes that would make a matrix of any size."""
-    size = n_rows * schema.n_features * schema.dtype.itemsize
-    if size > max(_MOST_BYTES, _MOST_GROWTH * n_bytes):
-        raise BadBodyError(
-            f"{n_rows} lines make a matrix of {size} bytes for {schema.n_features} features; "
-            f"expected at most {_MOST_BYTES}; send fewer lines at a time"
-        )
 
 
 def _lines(body: bytes) -> list[tuple[int, str]]:
@@ -100,10 +143,9 @@ def _positions(rows: SparseRows, schema: Schema) -> NDArray[np.int64]:
     if schema.indices is None:
         known = rows.indices < schema.n_features
         return np.where(known, rows.indices, -1)
-    most = max(schema.indices, default=-1)
-    where = np.full(most + 2, -1, np.int64)
-    where[list(schema.indices)] = list(schema.indices.values())
-    return where[np.minimum(rows.indices, most + 1)]
+    ascending, positions = schema.index_table
+    places = np.minimum(np.searchsorted(ascending, rows.indices), len(ascending) - 1)
+    return np.where(ascending[places] == rows.indices, positions[places], -1)
 
 
 def _known(schema: Schema) -> str:

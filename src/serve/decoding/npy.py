@@ -40,17 +40,12 @@ def decode_npy(body: bytes, schema: Schema) -> NDArray[Any]:
         It is no NPY file, holds other than numbers, or its shape does not fit columns and bytes.
     """
     start, header = _header(body)
-    dtype, shape = _dtype(header.get("descr", "")), _shape(header.get("shape", ""))
+    dtype, shape = _dtype(header.get("descr", "")), _shape(header.get("shape", ""), schema)
     n_items = math.prod(shape)
     if n_items * dtype.itemsize != len(body) - start:
         raise BadBodyError(
             f"the header promises shape {shape} of {dtype.str!r}, {n_items * dtype.itemsize} "
             f"bytes, but {len(body) - start} follow; write the file again"
-        )
-    if not 1 <= len(shape) <= 2 or shape[-1] != schema.n_features:
-        raise BadBodyError(
-            f"the array has shape {shape}; expected (rows, {schema.n_features}), or "
-            f"({schema.n_features},) for one row"
         )
     if not n_items:
         raise BadBodyError("no rows; give at least one")
@@ -67,9 +62,8 @@ def _header(body: bytes) -> tuple[int, dict[str, str]]:
     version = body[6] if len(body) > 10 and body.startswith(_MAGIC) else 0
     n_bytes = _LENGTH_BYTES.get(version)
     if n_bytes is None:
-        raise BadBodyError(
-            f"not an NPY file (it begins with {quoted(repr(body[:8]))}); write it with numpy.save"
-        )
+        begins = quoted(body[:8].decode("latin-1"))
+        raise BadBodyError(f"not an NPY file (it begins with {begins}); write it with numpy.save")
     begin = 8 + n_bytes
     length = int.from_bytes(body[8:begin], "little")
     end = begin + length
@@ -98,10 +92,15 @@ def _dtype(descr: str) -> np.dtype[Any]:
     )
 
 
-def _shape(text: str) -> tuple[int, ...]:
+def _shape(text: str, schema: Schema) -> tuple[int, ...]:
     sizes = [size.strip() for size in text[1:-1].split(",")]
     if not sizes[-1]:
         sizes.pop()
     if any(len(size) > _MOST_DIGITS or not size.isdigit() for size in sizes):
         raise BadBodyError(f"the array has shape {quoted(text)}; write the file with numpy.save")
+    if not 1 <= len(sizes) <= 2 or int(sizes[-1]) != schema.n_features:
+        raise BadBodyError(
+            f"the array has shape {quoted(text)}; expected (rows, {schema.n_features}), or "
+            f"({schema.n_features},) for one row"
+        )
     return tuple(map(int, sizes))

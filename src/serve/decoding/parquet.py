@@ -1,7 +1,7 @@
 """Parquet bodies, matched by column name; types mean what they mean in training.
 
-What the footer promises is checked against the body's size before anything is read, because a few
-bytes can stand for any number of rows.
+What the footer and the pages promise is checked against the body's size before anything is
+unpacked, because a few bytes can stand for any number of rows, and for a text of any length.
 """
 
 from __future__ import annotations
@@ -15,12 +15,26 @@ from numpy.typing import NDArray
 from crossfold.data.cells import quoted
 from serve.decoding.cell_values import check_range, value_of_cell
 from serve.decoding.json_rows import order_of
+from serve.decoding.parquet_pages import pages_of
 from serve.decoding.records import BadBodyError
 from serve.schema import Schema
 
 _MOST_GROWTH = 64
 _FREE_BYTES = 64 << 20
 """A body may always grow to this; above it, to `_MOST_GROWTH` times its size."""
+
+_LEAST_PAGE = 1 << 12
+"""A page counts as so many bytes at least, for the time that it takes."""
+
+_LONGEST_TEXT = 1 << 20
+_HELD = {
+    "list": "lists",
+    "map": "lists",
+    "struct": "objects",
+    "duration": "durations",
+    "binary": "bytes",
+}
+"""What a column holds, by a part of its type's name."""
 
 _BATCH_CELLS = 1 << 20
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -33,11 +47,15 @@ def decode_parquet(body: bytes, schema: Schema) -> NDArray[Any]:
     ------
     BadBodyError
         It is no Parquet file, is larger than its size allows, or does not fit the columns.
+    MemoryError
+        There is none left, whatever the body.
     """
     import pyarrow as pa
 
     try:
         return _features(body, schema)
+    except MemoryError:
+        raise
     except (
         pa.ArrowException,
         OSError,
@@ -45,7 +63,6 @@ def decode_parquet(body: bytes, schema: Schema) -> NDArray[Any]:
         TypeError,
         LookupError,
         OverflowError,
-        MemoryError,
         NotImplementedError,
     ) as error:
         reason = " ".join(str(error).split())
@@ -64,6 +81,9 @@ def _features(body: bytes, schema: Schema) -> NDArray[Any]:
     fields = {field.name: field.type for field in metadata.schema.to_arrow_schema()}
     names = [name for name in _names(metadata) if not _PANDAS_INDEX.fullmatch(name)]
     order_of(names, schema)
+    for name in names:
+        _check_type(name, fields[name])
+    _check_pages(metadata, body)
     texts = [name for name in names if _is_text(fields[name])]
     features = np.empty((metadata.num_rows, schema.n_features), schema.dtype)
     n_rows = 0
@@ -93,6 +113,38 @@ def _check_size(metadata: Any, n_bytes: int, schema: Schema) -> None:
         )
 
 
+def _check_pages(metadata: Any, body: bytes) -> None:
+    """Refuse pages that unpack to too much, which the footer need not tell."""
+    most, size = max(_MOST_GROWTH * len(body), _FREE_BYTES), 0
+    for page in pages_of(body):
+        size += max(page.n_bytes, _LEAST_PAGE)
+        if size > most:
+            raise BadBodyError(
+                f"the pages of {len(body)} bytes unpack to more than {most} bytes; expected at "
+                f"most {_MOST_GROWTH} times the body; send fewer rows"
+            )
+        if page.n_entries > metadata.num_rows:
+            raise BadBodyError(
+                f"a dictionary has {page.n_entries} entries for {metadata.num_rows} rows; "
+                "write the file again"
+            )
+
+
+def _check_type(name: str, arrow_type: Any) -> None:
+    from pyarrow import types
+
+    if types.is_dictionary(arrow_type):
+        arrow_type = arrow_type.value_type
+    if types.is_duration(arrow_type) or not (
+        types.is_primitive(arrow_type)
+        or types.is_null(arrow_type)
+        or types.is_decimal(arrow_type)
+        or _is_text(arrow_type)
+    ):
+        held = next((held for kind, held in _HELD.items() if kind in str(arrow_type)), "other")
+        raise BadBodyError(f"holds {held}; expected numbers or texts", column=name)
+
+
 def _names(metadata: Any) -> list[str]:
     return [str(name) for name in metadata.schema.to_arrow_schema().names]
 
@@ -105,13 +157,13 @@ def _is_text(arrow_type: Any) -> bool:
 
 def _fill(block: NDArray[Any], batch: Any, schema: Schema, n_before: int) -> None:
     # What is beyond float32 becomes infinite here, and is found just after.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for position, name in enumerate(schema.names):
             try:
                 block[:, position] = _values(batch.column(name), schema, position)
             except BadBodyError as error:
                 raise BadBodyError(error.reason, column=name) from None
-    check_range(block, schema.names, first=n_before + 1)
+        check_range(block, schema.names, first=n_before + 1)
 
 
 def _values(array: Any, schema: Schema, position: int) -> NDArray[np.float64]:
@@ -139,6 +191,10 @@ def _cells(array: Any, *, is_category: bool) -> list[Any]:
             raise BadBodyError("holds dates; expected numbers")
         times = array.to_numpy(zero_copy_only=False)
         return [None if text == "NaT" else text for text in np.datetime_as_string(times).tolist()]
-    if types.is_binary(array.type) or types.is_large_binary(array.type):
-        raise BadBodyError("holds bytes; expected numbers or texts")
+    if _is_text(array.type) and len(array):
+        from pyarrow import compute
+
+        longest = compute.max(compute.binary_length(array)).as_py()
+        if longest is not None and longest > _LONGEST_TEXT:
+            raise BadBodyError(f"holds a text of {longest} bytes; expected at most {_LONGEST_TEXT}")
     return list(array.to_pylist())

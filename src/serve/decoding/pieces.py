@@ -48,7 +48,28 @@ def read_by_pieces(body: bytes, read: Callable[[bytes], NDArray[Any]]) -> NDArra
             blocks.append(read(body[begin:end]))
         except BadBodyError as error:
             raise error.moved(n_lines(body, begin)) from None
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return joined(blocks, blocks[0][:0])
+
+
+def joined(blocks: list[NDArray[Any]], empty: NDArray[Any]) -> NDArray[Any]:
+    """Put the rows of blocks together, and take each from the list, so that few are there twice.
+
+    Parameters
+    ----------
+    blocks : list of ndarray of shape (n, n_features)
+        Empty afterwards.
+    empty : ndarray of shape (0, n_features)
+        The result where there is no block.
+    """
+    if len(blocks) == 1:
+        return blocks.pop()
+    features = np.empty((sum(map(len, blocks)), empty.shape[1]), empty.dtype)
+    end = len(features)
+    while blocks:
+        block = blocks.pop()
+        features[end - len(block) : end] = block
+        end -= len(block)
+    return features
 
 
 def n_lines(body: bytes, end: int) -> int:
