@@ -2,6 +2,15 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# A client with BuildKit; docker/Dockerfile says which secrets a network of one's own may need.
+DOCKER ?= docker
+IMAGE ?= crossfold
+# Another base than the Dockerfile's, such as the one that `make base-image` makes.
+BASE_IMAGE ?=
+# Files below requirements/ that the image shall contain.
+REQUIREMENTS ?= runtime.txt
+BUILD_OPTIONS ?=
+STAND_IN ?= crossfold-base:trixie
 # `make lock UPGRADE=--upgrade` moves every pin to the newest version that requirements/*.in allow.
 UPGRADE ?=
 
@@ -10,17 +19,20 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 LOCK_VENV := .lock-venv
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 DEMO_MODEL := build/demo/model/manifest.json
-LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt)
+LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt) docker/build-backend.txt
 COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos lock clean
+.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos \
+	build base-image sizes smoke test-image conformance lock clean
 
 help: ## print this menu
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 setup: $(READY) ## make .venv with everything below needs (instant the second time)
 
@@ -60,6 +72,26 @@ fuzz: $(READY) ## send 100,000 made-up bodies to every kind of model
 
 chaos: $(READY) ## kill workers under load and count what is lost
 	$(BIN)/python -m tests.soak.chaos --seconds 30
+
+build: ## build the image IMAGE:latest (BASE_IMAGE=… for another base)
+	DOCKER_BUILDKIT=1 $(DOCKER) build --file docker/Dockerfile --build-arg REQUIREMENTS="$(REQUIREMENTS)" \
+		$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+		$(BUILD_OPTIONS) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):latest .
+
+base-image: ## make a stand-in base from Debian's packages, where no registry can be reached
+	DOCKER=$(DOCKER) docker/base_image.sh $(STAND_IN)
+
+sizes: ## show what each package in the image costs, and why it is in
+	DOCKER=$(DOCKER) $(PYTHON) docker/sizes.py $(IMAGE):latest
+
+smoke: $(READY) ## hold the image against SageMaker's contract (IMAGE=… for any other)
+	$(BIN)/python -m local_test.conformance --docker $(DOCKER) --image $(IMAGE)
+
+test-image: $(READY) ## run the tests of the image's contents
+	CROSSFOLD_IMAGE=$(IMAGE):latest DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/image
+
+conformance: $(READY) ## hold this checkout against the same contract, without Docker
+	$(BIN)/python -m local_test.conformance
 
 lock: ## write requirements/*.txt anew from requirements/*.in (UPGRADE=--upgrade for newer versions)
 	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip install -qq --require-hashes -r requirements/lock.txt
