@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import difflib
 import json
 import re
 import shlex
@@ -27,9 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from botocore import exceptions, xform_name
+from botocore.config import Config
 from botocore.session import get_session
 
 REVISION_LABEL = "org.opencontainers.image.revision"
+# A session that does not look for the profile that is not there.
+_NO_PROFILE = {"profile": (None, None, None, None)}
 ACCOUNT = "ACCOUNT"
 """Stands for the account's twelve digits where nobody has been asked for them."""
 
@@ -60,7 +64,8 @@ def main() -> int:
     """Return 0 when the registry has the image under its tags, or would have it."""
     options = _options()
     try:
-        _push(options)
+        with _explained(options):
+            _push(options)
     except Refused as refusal:
         print(f"push: {refusal}", file=sys.stderr)
         return 1
@@ -80,20 +85,21 @@ def _options() -> argparse.Namespace:
 
 
 def _push(options: argparse.Namespace) -> None:
+    options.region = options.region or get_session().get_config_variable("region")
     commit = _git("rev-parse", "HEAD")
-    image = Image(
-        options.image, options.repository, options.version, commit, options.docker
-    )  # fmt: skip
+    image = Image(options.image, options.repository, options.version, commit, options.docker)
     dirty = _git("status", "--porcelain")
     if options.dry_run:
-        _rehearse(image, options.region or _configured_region(), dirty)
+        _rehearse(image, options.region or "REGION", dirty)
         return
     if dirty:
         raise Refused(_told_dirty(dirty))
-    local = _local_digests(image)
-    region = options.region or _configured_region()
-    with _explained(region):
-        uri = Registry(region, image.repository).take(image, local)
+    if not options.region:
+        raise Refused(
+            "no AWS region is set: say `make push AWS_REGION=eu-central-1` with your region, "
+            "or `aws configure set region`"
+        )
+    uri = Registry(options.region, image.repository).take(image, _local_digests(image))
     print(uri)
     if options.uri_file:
         options.uri_file.parent.mkdir(parents=True, exist_ok=True)
@@ -113,19 +119,9 @@ def _told_dirty(dirty: str) -> str:
     named = ", ".join(repr(line[3:]) for line in lines[:5])
     more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
     return (
-        f"the working tree differs from its commit in {named}{more}; a tag would name a commit that "
-        "is not what the image contains: commit or remove these, then `make build push`"
+        f"the working tree differs from its commit in {named}{more}; a tag would name a commit "
+        "that is not what the image contains: commit or remove these, then `make build push`"
     )
-
-
-def _configured_region() -> str:
-    region = get_session().get_config_variable("region")
-    if not region:
-        raise Refused(
-            "no AWS region is set: say `make push AWS_REGION=eu-central-1` with your region, "
-            "or `aws configure set region`"
-        )
-    return str(region)
 
 
 def _local_digests(image: Image) -> frozenset[str]:
@@ -148,7 +144,8 @@ class Registry:
     """One repository of ECR in one region."""
 
     def __init__(self, region: str, repository: str) -> None:
-        self._client = get_session().create_client("ecr", region_name=region)
+        retries = Config(retries={"mode": "standard"}, connect_timeout=10)
+        self._client = get_session().create_client("ecr", region_name=region, config=retries)
         self._region = region
         self._repository = repository
 
@@ -296,14 +293,14 @@ def _run(
 
 
 @contextlib.contextmanager
-def _explained(region: str) -> Iterator[None]:
+def _explained(options: argparse.Namespace) -> Iterator[None]:
     """Turn AWS's errors into what the user can do."""
     try:
         yield
     except exceptions.ClientError as error:
-        raise Refused(_told_client_error(error, region)) from error
+        raise Refused(_told_client_error(error, options.region)) from error
     except exceptions.BotoCoreError as error:
-        raise Refused(_told_botocore_error(error, region)) from error
+        raise Refused(_told_botocore_error(error, options.region)) from error
 
 
 def _told_client_error(error: exceptions.ClientError, region: str) -> str:
@@ -324,28 +321,29 @@ def _told_client_error(error: exceptions.ClientError, region: str) -> str:
 
 def _told_botocore_error(error: exceptions.BotoCoreError, region: str) -> str:
     said = " ".join(str(error).split())
-    if isinstance(error, exceptions.NoCredentialsError):
-        return (
-            "no AWS credentials were found, neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY nor "
-            "a profile nor a role: say `AWS_PROFILE=… make push`, or `aws configure`"
-        )
-    if isinstance(error, exceptions.EndpointConnectionError | exceptions.InvalidRegionError):
-        near = _near(region)
-        return f"region {region!r} has no ECR that answers ({said}); did you mean {near}?"
-    if isinstance(error, exceptions.ProfileNotFound):
-        known = ", ".join(map(repr, get_session(None).available_profiles)) or "none"
-        return f"{said}; the known profiles are: {known}"
-    if "SSO" in type(error).__name__ or isinstance(error, exceptions.TokenRetrievalError):
-        return f"{said}; log in again with `aws sso login`"
+    match error:
+        case exceptions.NoCredentialsError():
+            return (
+                "no AWS credentials were found, neither AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY nor a profile nor a role: say `AWS_PROFILE=… make push`, "
+                "or `aws configure`"
+            )
+        case exceptions.ProfileNotFound():
+            known = ", ".join(sorted(get_session(_NO_PROFILE).full_config["profiles"])) or "none"
+            return f"{said}; AWS_PROFILE may be one of: {known}"
+        case exceptions.EndpointConnectionError() | exceptions.InvalidRegionError():
+            return f"ECR does not answer in region {region!r}{_nearest(region)}: {said}"
+        case exceptions.SSOError() | exceptions.TokenRetrievalError():
+            return f"{said}; log in again with `aws sso login`"
     return f"{said}; mend the AWS settings, then say `make push` again"
 
 
-def _near(region: str) -> str:
-    import difflib
-
+def _nearest(region: str) -> str:
     known = get_session().get_available_regions("ecr")
-    near = difflib.get_close_matches(region, known, n=3, cutoff=0.6)
-    return " or ".join(map(repr, near or ["eu-central-1", "us-east-1"]))
+    if region in known:
+        return ""
+    near = difflib.get_close_matches(region, known)
+    return f", which is not known; did you mean {near[0]!r}?" if near else ", which is not known"
 
 
 if __name__ == "__main__":
