@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from serve.multi_model.memory import available_bytes, give_back_memory
+from serve.decoding.allocation import give_back
+from serve.multi_model.memory import available_bytes
 
 MB = 1024 * 1024
 MEMINFO = "MemTotal:       1024000 kB\nMemFree:          1000 kB\nMemAvailable:    614400 kB\n"
@@ -91,4 +92,4 @@ def test_a_system_that_tells_nothing_sets_no_limit(tmp_path: Path) -> None:
 
 
 def test_giving_back_is_harmless() -> None:
-    give_back_memory()
+    give_back()

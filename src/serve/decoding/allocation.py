@@ -47,13 +47,18 @@ def give_back_soon() -> None:
     for all of it again.
     """
     if _waiting.acquire(blocking=False):
-        timer = threading.Timer(_DELAY_S, _give_back)
+        timer = threading.Timer(_DELAY_S, _give_back_in_turn)
         timer.daemon = True
         timer.start()
 
 
-def _give_back() -> None:
-    _waiting.release()
+def give_back() -> None:
+    """Give free memory back to the system now; nothing where the C library cannot."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def _give_back_in_turn() -> None:
+    _waiting.release()
+    give_back()

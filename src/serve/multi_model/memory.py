@@ -1,4 +1,4 @@
-"""How much memory a further model may take, and how what it took is given back.
+"""How much memory a further model may take.
 
 Source: Linux, Documentation/admin-guide/cgroup-v2.rst ("memory.max"), cgroup-v1/memory.rst and
 proc(5) ("MemAvailable").
@@ -6,7 +6,6 @@ proc(5) ("MemAvailable").
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,15 +31,6 @@ def available_bytes(root: Path = _ROOT) -> int | None:
     """
     spaces = [*_machine(root), *_groups(root)]
     return max(0, min(spaces)) if spaces else None
-
-
-def give_back_memory() -> None:
-    """Return what was freed to the system; nothing where the C library cannot."""
-    # Without it the C library keeps an unloaded model's memory for its own next use, and the
-    # platform, which counts what the container has, would unload further models.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _machine(root: Path) -> Iterator[int]:

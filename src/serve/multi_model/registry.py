@@ -19,8 +19,9 @@ from typing import Literal
 
 from crossfold.data.cells import quoted
 from crossfold.errors import CrossfoldError
+from serve.decoding.allocation import give_back
 from serve.multi_model.folders import model_folder, without_paths
-from serve.multi_model.memory import available_bytes, give_back_memory
+from serve.multi_model.memory import available_bytes
 from serve.multi_model.remembered import read_remembered, write_remembered
 from serve.multi_model.trial import import_libraries
 from serve.multi_model.trials import Trials
@@ -179,7 +180,9 @@ class ModelRegistry:
             del self._entries[name]
             entry.predictor = None
             self._remember()
-        give_back_memory()
+        # Else the C library keeps the memory for its own next use, and the platform, which counts
+        # what the container has, unloads further models.
+        give_back()
         log_event("model_unloaded", {"model": name})
 
     def url_of(self, name: str) -> str:
