@@ -11,6 +11,8 @@ BASE_IMAGE ?=
 REQUIREMENTS ?= runtime.txt
 BUILD_OPTIONS ?=
 STAND_IN ?= crossfold-base:trixie
+# The repository in ECR.  The region is AWS_REGION's or the AWS profile's.
+REPOSITORY ?= crossfold
 # `make lock UPGRADE=--upgrade` moves every pin to the newest version that requirements/*.in allow.
 UPGRADE ?=
 
@@ -22,14 +24,14 @@ LOCK_VENV := .lock-venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 DEMO_MODEL := build/demo/model/manifest.json
-LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt) docker/build-backend.txt
+LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt sdk2.txt sdk3.txt) docker/build-backend.txt
 COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos \
-	build base-image sizes smoke test-image conformance lock clean
+	build base-image sizes smoke test-image test-local-mode push conformance lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -89,6 +91,14 @@ smoke: $(READY) ## hold the image against SageMaker's contract (IMAGE=… for an
 
 test-image: $(READY) ## run the tests of the image's contents
 	CROSSFOLD_IMAGE=$(IMAGE):latest DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/image
+
+test-local-mode: $(READY) ## run the image by SageMaker's SDKs, versions 2 and 3, in their local mode
+	PYTHON=$(PYTHON) tests/local_mode/environment.sh 2 && PYTHON=$(PYTHON) tests/local_mode/environment.sh 3
+	CROSSFOLD_IMAGE=$(IMAGE):latest DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/local_mode
+
+push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN=1 only shows how)
+	$(BIN)/python -I docker/push.py $(IMAGE):latest --repository $(REPOSITORY) --version $(VERSION) --docker $(DOCKER) \
+		--region "$(AWS_REGION)" --uri-file build/image-uri $(if $(DRY_RUN),--dry-run)
 
 conformance: $(READY) ## hold this checkout against the same contract, without Docker
 	$(BIN)/python -m local_test.conformance

@@ -284,7 +284,15 @@ def _run(
     if not quiet:
         print(f"+ {shlex.join(words)}", file=sys.stderr)
     try:
-        return subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            words,
+            input=text,
+            # A push takes minutes, so its progress is shown; what it says last ends our message.
+            stdout=subprocess.PIPE if quiet else sys.stderr,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     except OSError as error:
         raise Refused(
             f"cannot start {words[0]!r} ({error.strerror}): install Docker's client, "
