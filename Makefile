@@ -45,7 +45,7 @@ serve: $(DEMO_MODEL) ## serve the model of the demo on port 8080 (call it with l
 	SAGEMAKER_BASE_DIR=build/demo $(BIN)/python -Iu -m serve
 
 test: $(READY) ## run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest -q --doctest-modules tests src
+	$(BIN)/python -m pytest -q --doctest-modules --ignore tests/local_mode/scripts tests src
 
 check: lint types imports house ## lint, check types, import rules and house rules
 
