@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from crossfold.errors import CrossfoldError
 from serve.server import heed_signals, serve
@@ -64,9 +65,11 @@ def _metrics_folder(*, is_wanted: bool) -> Iterator[None]:
         yield
         return
     owner = os.getpid()
-    folder = tempfile.mkdtemp(prefix="crossfold-metrics-")
-    os.environ[_METRICS_FOLDER] = folder
+    # Named before it is made: a signal in between leaves nothing behind.
+    folder = Path(tempfile.gettempdir(), f"crossfold-metrics-{os.urandom(8).hex()}")
     try:
+        folder.mkdir(0o700)
+        os.environ[_METRICS_FOLDER] = str(folder)
         yield
     finally:
         # Workers, which are forks of this process, come by here too.
