@@ -118,7 +118,8 @@ def n_unread(body: Any) -> float:
             return math.inf
         reader = reader.reader
     if type(reader) is LengthReader:
-        return float(reader.length)
+        # A client may write a length of any number of digits.
+        return float(min(reader.length, _DRAINED_BYTES))
     return 0.0 if reader.parser is None else math.inf
 
 
