@@ -13,7 +13,6 @@ from wsgiref.types import StartResponse
 
 import orjson
 from flask import Flask, Response, g, request
-from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import HTTPException
 
 from crossfold.data.cells import quoted
@@ -233,8 +232,6 @@ def _as_refusal(app: Flask, error: Exception, record: RequestRecord) -> Refusal:
         return error
     if isinstance(error, HTTPException) and error.code is not None:
         return Refusal(error.code, _advice(app, error.code))
-    if isinstance(error, ParseException | NoMoreData):
-        return Refusal(400, "the body is not valid HTTP, or ended early; send it whole")
     log_traceback(record.request_id, error)
     return Refusal(500, "the server failed; the log says why under this request_id")
 
