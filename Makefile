@@ -15,23 +15,27 @@ STAND_IN ?= crossfold-base:trixie
 REPOSITORY ?= crossfold
 # `make lock UPGRADE=--upgrade` moves every pin to the newest version that requirements/*.in allow.
 UPGRADE ?=
+# More of pip-audit's options, such as `--ignore-vuln ID` for what does not concern you.
+SCAN_OPTIONS ?=
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 LOCK_VENV := .lock-venv
+AUDIT_VENV := build/audit
+AUDIT_READY := $(AUDIT_VENV)/.ready
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 DEMO_MODEL := build/demo/model/manifest.json
-LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt bench.txt script-mode.txt sdk2.txt sdk3.txt) docker/build-backend.txt
+LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt audit.txt bench.txt script-mode.txt sdk2.txt sdk3.txt) docker/build-backend.txt
 COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos \
-	build base-image sizes smoke test-image test-local-mode push conformance lock clean
+	build base-image sizes sbom scan smoke test-image test-local-mode push conformance lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -86,6 +90,13 @@ base-image: ## make a stand-in base from Debian's packages, where no registry ca
 sizes: ## show what each package in the image costs, and why it is in
 	DOCKER=$(DOCKER) $(PYTHON) docker/sizes.py $(IMAGE):latest
 
+sbom: $(AUDIT_READY) ## write build/sbom.cdx.json: what the image contains (CycloneDX)
+	DOCKER=$(DOCKER) $(AUDIT_VENV)/bin/python -I docker/sbom.py $(IMAGE):latest build/contents build/sbom.cdx.json \
+		$(addprefix requirements/,$(REQUIREMENTS))
+
+scan: sbom ## look up known vulnerabilities of the image's Python packages (needs HTTPS to api.osv.dev)
+	$(AUDIT_VENV)/bin/pip-audit --progress-spinner off --vulnerability-service osv --path build/contents/lib/python3.*/site-packages $(SCAN_OPTIONS)
+
 smoke: $(READY) ## hold the image against SageMaker's contract (IMAGE=… for any other)
 	$(BIN)/python -m local_test.conformance --docker $(DOCKER) --image $(IMAGE)
 
@@ -124,3 +135,7 @@ $(READY): pyproject.toml requirements/runtime.txt requirements/dev.txt | $(VENV)
 
 $(BENCH_READY): requirements/bench.txt $(READY)
 	$(PIP_INSTALL) --require-hashes -r requirements/bench.txt && touch $@
+
+$(AUDIT_READY): requirements/audit.txt
+	$(PYTHON) -m venv --clear $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $< && touch $@
