@@ -16,6 +16,7 @@ from crossfold.fitting.job import Job
 from crossfold.persistence.bundle import clear_bundle
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
+from train import company
 
 # AWS's cross-validation sample hands the tuned hyperparameters to its final job in this channel.
 _JOBINFO = "jobinfo"
@@ -39,6 +40,7 @@ def run_job(
     """
     hosts = read_hosts(opt_ml.resource_config)
     if hosts.is_leader:
+        company.lead(hosts)
         _clear_earlier_start(opt_ml)
     job = _read_job(opt_ml, environ, stream, force_driver=force_driver)
     _refuse_shards(job.channels, hosts)
@@ -47,7 +49,7 @@ def run_job(
     if hosts.is_leader:
         _run_mode(job, stop)
     else:
-        job.log(f"host {hosts.current}: {hosts.names[0]} trains on the replicated data")
+        _follow(job, hosts, stop)
 
 
 def _clear_earlier_start(opt_ml: OptMl) -> None:
@@ -87,6 +89,13 @@ def _run_mode(job: Job, stop: StopRequest) -> None:
     else:
         msg = "hyperparameter 'sagemaker_program': this version runs no user scripts; remove it"
         raise UserError(msg)
+
+
+def _follow(job: Job, hosts: Hosts, stop: StopRequest) -> None:
+    leader = hosts.names[0]
+    job.log(f"host {hosts.current}: {leader} trains on the replicated data")
+    if not company.follow(hosts, stop):
+        job.log(f"host {hosts.current}: {leader} was not met on port {company.PORT}; not waiting")
 
 
 def _refuse_shards(channels: Mapping[str, Channel], hosts: Hosts) -> None:

@@ -109,9 +109,6 @@ def test_a_users_mistake_ends_the_script_and_says_why(sdk2: Sdk, tmp_path: Path)
     assert failure.read_text(encoding="utf-8").startswith("UserError: hyperparameter 'eta'")
 
 
-@pytest.mark.xfail(
-    reason="compose stops every container when one has ended, and the follower ends first"
-)
 def test_two_hosts_leave_the_leaders_whole_model(sdk2: Sdk, tmp_path: Path) -> None:
     job = _job(tmp_path, iris_rows(), SMALL | {"num_round": 500}) | {"instance_count": 2}
 
@@ -123,6 +120,17 @@ def test_two_hosts_leave_the_leaders_whole_model(sdk2: Sdk, tmp_path: Path) -> N
     assert sum(line.startswith("train:mlogloss=") for line in lines) == 1
     manifest = Native(unpacked(tmp_path / "output" / "model.tar.gz", tmp_path / "model")).manifest
     assert (manifest["complete"], manifest["rounds_done"]) == (True, 500)
+
+
+def test_two_hosts_fail_when_the_leader_fails(sdk2: Sdk, tmp_path: Path) -> None:
+    """The follower reads no data; its success may not pass for the job's."""
+    rows: Rows = [*cancer_rows(), [1, 2, 3]]
+
+    ran = sdk2.run(tmp_path, _job(tmp_path, rows, SMALL) | {"instance_count": 2})
+
+    assert ran.code != 0, ran.log
+    assert "Process exited with code: 1" in ran.log
+    assert "UserError: channel 'train', file rows.csv, row 570 has 3 cells" in ran.log
 
 
 def _job(folder: Path, rows: Rows, own: Mapping[str, Any]) -> dict[str, Any]:

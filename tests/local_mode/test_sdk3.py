@@ -56,13 +56,23 @@ def test_a_users_mistake_ends_the_script_and_says_why(sdk3: Sdk, tmp_path: Path)
     assert failure.startswith("UserError: hyperparameter 'eta'")
 
 
-def _train(sdk3: Sdk, folder: Path, own: Mapping[str, Any]) -> Ran:
+def test_two_hosts_leave_the_leaders_whole_model(sdk3: Sdk, tmp_path: Path) -> None:
+    ran = _train(sdk3, tmp_path, SMALL | {"num_round": 500}, n_hosts=2)
+
+    assert ran.code == 0, ran.log
+    lines = ran.container_lines
+    assert sum(line.endswith(" trains on the replicated data") for line in lines) == 1
+    manifest = Native(_artifact(tmp_path, "model")).manifest
+    assert (manifest["complete"], manifest["rounds_done"]) == (True, 500)
+
+
+def _train(sdk3: Sdk, folder: Path, own: Mapping[str, Any], *, n_hosts: int = 1) -> Ran:
     (folder / "train").mkdir()
     with (folder / "train" / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(iris_rows())
     channels = {"train": str(folder / "train")}
     return sdk3.run(
-        folder, {"instance_count": 1, "hyperparameters": dict(own), "channels": channels}
+        folder, {"instance_count": n_hosts, "hyperparameters": dict(own), "channels": channels}
     )
 
 
