@@ -35,7 +35,7 @@ COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos \
-	build base-image sizes sbom scan smoke test-image test-local-mode push conformance lock clean
+	build base-image sizes sbom scan smoke test-image test-local-mode push rehearse conformance lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -110,6 +110,9 @@ test-local-mode: $(READY) ## run the image by SageMaker's SDKs, versions 2 and 3
 push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN=1 only shows how)
 	$(BIN)/python -I docker/push.py $(IMAGE):latest --repository $(REPOSITORY) --version $(VERSION) --docker $(DOCKER) \
 		--region "$(AWS_REGION)" --uri-file build/image-uri $(if $(DRY_RUN),--dry-run)
+
+rehearse: $(READY) ## run a small tuning job of cross-validated trials on a SageMaker of this machine
+	$(BIN)/python -m local_test.control_plane.rehearse
 
 conformance: $(READY) ## hold this checkout against the same contract, without Docker
 	$(BIN)/python -m local_test.conformance

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_diabetes
 
-from crossfold.data.channel_files import ChannelFiles
-from crossfold.data.options import DataOptions
+from crossfold.data.options import ChannelFiles, DataOptions
 from crossfold.data.reading import read_channels
 from crossfold.persistence.bundle import load_bundle
 from local_test.make_opt_ml import make_opt_ml
@@ -67,6 +66,8 @@ def _show_results() -> None:
     folder = ROOT / "input/data/test"
     table = read_channels([ChannelFiles("train", folder, "text/csv")], _options())["train"]
     values = load_bundle(ROOT / "model").models[0].predict(table.features).values
+    assert values is not None
+    assert isinstance(table.label, np.ndarray)
     for predicted, label in zip(values[:_N_SHOWN], table.label, strict=False):
         print(f"  predicted {predicted:6.1f}   observed {label:6.1f}")
     print("\nwritten:")

@@ -1,0 +1,78 @@
+"""Operations on tuning jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from local_test.control_plane.api.names import arn_of
+from local_test.control_plane.api.pages import page
+from local_test.control_plane.api.tags import Tags, check
+from local_test.control_plane.clock import Clock
+from local_test.control_plane.training.machine import TrainingJobs
+from local_test.control_plane.training.record import TrainingJob
+from local_test.control_plane.tuning.describe import describe, list_trials, list_tuning_jobs
+from local_test.control_plane.tuning.machine import TuningJobs
+from local_test.control_plane.tuning.record import TuningJob
+from local_test.control_plane.wire.errors import ServiceError
+from local_test.control_plane.wire.rules import check_tuning
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TuningApi:
+    """Answers requests about tuning jobs."""
+
+    jobs: TuningJobs
+    training: TrainingJobs
+    tags: Tags
+    clock: Clock
+    region: str
+
+    def create(self, request: Request) -> Request:
+        """Answer CreateHyperParameterTuningJob."""
+        check_tuning(request)
+        check(request.get("Tags", ()))
+        name = request["HyperParameterTuningJobName"]
+        arn = arn_of(self.region, "hyper-parameter-tuning-job", name)
+        self.jobs.create(request, arn)
+        self.tags.put(arn, request.get("Tags", ()))
+        return {"HyperParameterTuningJobArn": arn}
+
+    def describe(self, request: Request) -> Request:
+        """Answer DescribeHyperParameterTuningJob."""
+        job = self.jobs.get(request["HyperParameterTuningJobName"])
+        return describe(
+            job, training=self._find_training, tuning=self._find_tuning, now=self.clock.now()
+        )
+
+    def list(self, request: Request) -> Request:
+        """Answer ListHyperParameterTuningJobs."""
+        ordered = list_tuning_jobs(self.jobs.all(), request, training=self._find_training)
+        given, more = page(ordered, request, lambda each: each["HyperParameterTuningJobName"])
+        return {"HyperParameterTuningJobSummaries": given, **more}
+
+    def list_trials(self, request: Request) -> Request:
+        """Answer ListTrainingJobsForHyperParameterTuningJob."""
+        job = self.jobs.get(request["HyperParameterTuningJobName"])
+        ordered = list_trials(job, request, training=self._find_training)
+        given, more = page(ordered, request, lambda each: each["TrainingJobName"])
+        return {"TrainingJobSummaries": given, **more}
+
+    def stop(self, request: Request) -> Request:
+        """Answer StopHyperParameterTuningJob."""
+        self.jobs.stop(request["HyperParameterTuningJobName"])
+        return {}
+
+    def _find_training(self, name: str) -> TrainingJob | None:
+        try:
+            return self.training.get(name)
+        except ServiceError:
+            return None
+
+    def _find_tuning(self, name: str) -> TuningJob | None:
+        try:
+            return self.jobs.get(name)
+        except ServiceError:
+            return None

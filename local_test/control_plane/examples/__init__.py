@@ -1,0 +1,1 @@
+"""Scripts of users: they know AWS, and nothing of the plane."""

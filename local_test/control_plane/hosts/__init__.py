@@ -1,0 +1,1 @@
+"""Where containers run: `/opt/ml`, child processes, Docker."""

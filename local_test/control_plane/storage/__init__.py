@@ -1,0 +1,1 @@
+"""What outlives a container: S3, logs, metrics, records on disk."""

@@ -1,0 +1,1 @@
+"""Training jobs: the records, the state machine and what it needs from the world."""

@@ -1,0 +1,1 @@
+"""Tuning jobs: the search for values, the state machine above the training jobs."""
