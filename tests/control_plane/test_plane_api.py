@@ -17,6 +17,7 @@ from local_test.control_plane.wire.errors import (
 )
 from tests.control_plane.plane_training_world import training_request
 from tests.control_plane.simulated_plane import SimulatedPlane
+from tests.control_plane.tuning_world import tuning_request
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:training-job/"
 
@@ -180,6 +181,25 @@ def test_a_quota_refuses_the_instances_that_are_too_many_until_some_are_free() -
     plane.run(12)
     create(plane, "third")
     assert plane.names("ListTrainingJobs", SortBy="Name") == ["first", "other", "second", "third"]
+
+
+def test_trials_that_find_no_instances_wait_for_them() -> None:
+    plane = SimulatedPlane(
+        Script(lines=((1.0, "validation:rmse=1.0;"),), exits_s=10), quotas={"ml.m5.large": 3}
+    )
+    create(plane, "other", StoppingCondition={"MaxRuntimeInSeconds": 3600})
+    request = tuning_request("tune", jobs=6, parallel=4)
+
+    plane.plane.call("CreateHyperParameterTuningJob", request)
+    most = 0
+    for _ in range(60):
+        plane.run(1)
+        most = max(most, sum(plane.executor.running().values()))
+
+    seen = plane.call("DescribeHyperParameterTuningJob", HyperParameterTuningJobName="tune")
+    assert seen["HyperParameterTuningJobStatus"] == "Completed"
+    assert seen["TrainingJobStatusCounters"]["Completed"] == 6
+    assert most == 3
 
 
 def test_a_throttled_call_does_nothing() -> None:

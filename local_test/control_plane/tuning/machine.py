@@ -19,27 +19,26 @@ from local_test.control_plane.clock import Clock
 from local_test.control_plane.training.ports import Journal
 from local_test.control_plane.training.record import StopCause, TrainingJob
 from local_test.control_plane.tuning import completion, hyperband, strategies, warm_start
-from local_test.control_plane.tuning.completion import Limits, Outcome
+from local_test.control_plane.tuning.completion import Outcome
 from local_test.control_plane.tuning.early_stopping import is_hopeless
+from local_test.control_plane.tuning.plan import Plan
 from local_test.control_plane.tuning.record import Status, Trial, TuningJob
 from local_test.control_plane.tuning.trial_request import (
-    Definition,
-    grid_size,
     place_of,
-    read_definitions,
-    read_strategy,
     trial_name,
     trial_request,
 )
 from local_test.control_plane.wire.errors import (
     InternalFailure,
     ResourceInUse,
+    ResourceLimitExceeded,
     ResourceNotFound,
     ServiceError,
     ValidationError,
 )
 
 _KIND = "tuning-job"
+_WAIT_FOR_INSTANCES_S = 5.0
 
 
 class Trainings(Protocol):
@@ -84,9 +83,11 @@ class TuningJobs:
         self._seed_of = seed_of
         self._jobs: dict[str, TuningJob] = {}
         # Read once per job: its request never changes.
-        self._plans: dict[str, _Plan] = {}
+        self._plans: dict[str, Plan] = {}
         # How many emissions of a live trial's training job have been looked at.
         self._seen: dict[str, int] = {}
+        # When a job that found no instances looks again.
+        self._launch_at: dict[str, float] = {}
 
     def create(self, request: dict[str, Any], arn: str) -> TuningJob:
         """Begin a tuning job; its first trials are launched by the next tick.
@@ -182,7 +183,7 @@ class TuningJobs:
         elif failure is None:
             self._launch(job, plan, len(running))
 
-    def _watch(self, job: TuningJob, plan: _Plan, trial: Trial) -> None:
+    def _watch(self, job: TuningJob, plan: Plan, trial: Trial) -> None:
         """Take over what a trial's training job has shown, and stop it where it is hopeless."""
         try:
             training = self._training_of(job, trial)
@@ -211,7 +212,7 @@ class TuningJobs:
                     self._touch(job)
                     return
 
-    def _is_to_stop(self, job: TuningJob, plan: _Plan, trial: Trial, reached: int) -> bool:
+    def _is_to_stop(self, job: TuningJob, plan: Plan, trial: Trial, reached: int) -> bool:
         minimized = plan.definition(trial).is_minimized
         if plan.resources is not None:
             return hyperband.should_stop(
@@ -226,7 +227,7 @@ class TuningJobs:
         ]
         return is_hopeless(trial.epochs[:reached], completed, is_minimized=minimized)
 
-    def _judge(self, job: TuningJob, plan: _Plan, outcomes: Sequence[Outcome]) -> None:
+    def _judge(self, job: TuningJob, plan: Plan, outcomes: Sequence[Outcome]) -> None:
         if job.completion_reason is not None:
             return
         verdict = completion.judge(
@@ -243,7 +244,9 @@ class TuningJobs:
         if verdict.stops_running:
             self._stop_trials(job)
 
-    def _launch(self, job: TuningJob, plan: _Plan, running: int) -> None:
+    def _launch(self, job: TuningJob, plan: Plan, running: int) -> None:
+        if self._clock.now() < self._launch_at.get(job.name, 0.0):
+            return
         most = min(plan.limits.max_parallel - running, plan.limits.max_jobs - len(job.trials))
         for _ in range(most if job.completion_reason is None else 0):
             trial = self._suggest(job, plan)
@@ -256,11 +259,17 @@ class TuningJobs:
                 self._training_of(job, trial)
             except InternalFailure:
                 return
+            except ResourceLimitExceeded:
+                # It waits for instances instead of failing the tuning job; not documented.
+                job.trials.remove(trial)
+                self._touch(job)
+                self._launch_at[job.name] = self._clock.now() + _WAIT_FOR_INSTANCES_S
+                return
             except ServiceError as error:
                 self._give_up(job, trial, error)
                 return
 
-    def _suggest(self, job: TuningJob, plan: _Plan) -> Trial | None:
+    def _suggest(self, job: TuningJob, plan: Plan) -> Trial | None:
         number = len(job.trials) + 1
         place = place_of(plan.definitions, plan.strategy, number)
         if place is None:
@@ -316,7 +325,7 @@ class TuningJobs:
                 trial.value,
                 training.modified,
                 has_completed=training.status == "Completed",
-                is_internal=is_internal(training),
+                is_internal=_is_internal(training),
             )
             for training, trial in ended
         ]
@@ -334,9 +343,9 @@ class TuningJobs:
         self._touch(job)
         self._plans.pop(job.name, None)
 
-    def _plan(self, job: TuningJob) -> _Plan:
+    def _plan(self, job: TuningJob) -> Plan:
         if job.name not in self._plans:
-            self._plans[job.name] = _Plan(job.request, str(self._seed(job)))
+            self._plans[job.name] = Plan(job.request, str(self._seed(job)))
         return self._plans[job.name]
 
     def _seed(self, job: TuningJob) -> int:
@@ -358,30 +367,7 @@ class TuningJobs:
         self._journal.save(_KIND, job.name, job.to_json())
 
 
-class _Plan:
-    """A request, read."""
-
-    def __init__(self, request: Mapping[str, Any], seed: str) -> None:
-        config = request["HyperParameterTuningJobConfig"]
-        self.seed = seed
-        self.strategy = read_strategy(request)
-        self.definitions = read_definitions(request)
-        self.limits: Limits = completion.read_limits(
-            config, grid_size(self.definitions, self.strategy)
-        )
-        self.stops_early = config.get("TrainingJobEarlyStoppingType") == "Auto"
-        self.resources = (
-            hyperband.read_resources(config, self.definitions[0].static)
-            if self.strategy == "Hyperband"
-            else None
-        )
-
-    def definition(self, trial: Trial) -> Definition:
-        """Return the definition of a trial."""
-        return next(each for each in self.definitions if each.name == trial.definition)
-
-
-def is_internal(training: TrainingJob) -> bool:
+def _is_internal(training: TrainingJob) -> bool:
     """Say whether the platform failed a training job, so that it could be retried."""
     return (training.failure_reason or "").startswith("InternalServerError")
 
