@@ -34,11 +34,12 @@ COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos \
-	build base-image sizes sbom scan smoke test-image test-local-mode push rehearse conformance lock clean
+.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos plane-load \
+	build base-image sizes sbom scan smoke test-image test-local-mode \
+	test-rehearsal push rehearse conformance lock clean
 
 help: ## print this menu
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 setup: $(READY) ## make .venv with everything below needs (instant the second time)
 
@@ -49,7 +50,7 @@ serve: $(DEMO_MODEL) ## serve the model of the demo on port 8080 (call it with l
 	SAGEMAKER_BASE_DIR=build/demo $(BIN)/python -Iu -m serve
 
 test: $(READY) ## run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest -q --doctest-modules --ignore tests/local_mode/scripts tests src
+	$(BIN)/python -m pytest -q --doctest-modules --ignore tests/local_mode/scripts --ignore tests/rehearsal/scripts tests src
 
 check: lint types imports house ## lint, check types, import rules and house rules
 
@@ -79,6 +80,9 @@ fuzz: $(READY) ## send 100,000 made-up bodies to every kind of model
 chaos: $(READY) ## kill workers under load and count what is lost
 	$(BIN)/python -m tests.soak.chaos --seconds 30
 
+plane-load: $(READY) ## run 50 training jobs at once on the local control plane, twice, and ask it how they are
+	$(BIN)/python -m tests.soak.plane_load --jobs 50 --rounds 2
+
 build: ## build the image IMAGE:latest (BASE_IMAGE=… for another base)
 	DOCKER_BUILDKIT=1 $(DOCKER) build --file docker/Dockerfile --build-arg REQUIREMENTS="$(REQUIREMENTS)" \
 		$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
@@ -106,6 +110,10 @@ test-image: $(READY) ## run the tests of the image's contents
 test-local-mode: $(READY) ## run the image by SageMaker's SDKs, versions 2 and 3, in their local mode
 	PYTHON=$(PYTHON) tests/local_mode/environment.sh 2 && PYTHON=$(PYTHON) tests/local_mode/environment.sh 3
 	CROSSFOLD_IMAGE=$(IMAGE):latest DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/local_mode
+
+test-rehearsal: $(READY) ## run the SDKs' own scripts against the local control plane, as processes and in the image (IMAGE= without it)
+	PYTHON=$(PYTHON) tests/local_mode/environment.sh 2 && PYTHON=$(PYTHON) tests/local_mode/environment.sh 3
+	CROSSFOLD_REHEARSAL=1 CROSSFOLD_IMAGE=$(if $(IMAGE),$(IMAGE):latest) DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/rehearsal
 
 push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN=1 only shows how)
 	$(BIN)/python -I docker/push.py $(IMAGE):latest --repository $(REPOSITORY) --version $(VERSION) --docker $(DOCKER) \

@@ -58,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--image", help="an image that is run whatever a request names (docker executor)")
     add("--docker", default="docker", help="the Docker client (default: %(default)s)")
+    _add_conditions(parser)
+    return parser
+
+
+def _add_conditions(parser: argparse.ArgumentParser) -> None:
+    """Add what makes the plane as slow, as scarce and as strict as the cloud."""
+    add = parser.add_argument
     add(
         "--rates",
         choices=["published", "off"],
@@ -81,7 +88,6 @@ def _parser() -> argparse.ArgumentParser:
         default=120.0,
         help="seconds between SIGTERM and SIGKILL of a stop (default: %(default)s, as the service)",
     )
-    return parser
 
 
 def _port(text: str) -> int:

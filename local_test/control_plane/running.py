@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _LOOK_S = 0.05
+# The name of the documentation's examples; any other works as a whole ARN.
+_ROLE = "SageMakerExecutionRole"
 _CHANGING = {"PUT", "POST", "DELETE"}
 
 
@@ -39,12 +41,14 @@ def running(settings: Settings, listener: socket.socket) -> Iterator[None]:
     mirror = Mirror(store, settings.root / "s3")
     mirror.restore()
     store.make_bucket(default_bucket(settings.region))
+    store.make_role(_ROLE)
     stages = ThreadedStages(
         settings.root,
         store,
         environment=functools.partial(
             environment, endpoint=settings.endpoint, region=settings.region
         ),
+        keep=mirror.keep,
     )
     telemetry = StoredTelemetry(store)
     world = World(

@@ -125,6 +125,8 @@ def test_the_variables_lead_a_client_to_the_plane(begin: Callable[..., Command])
     assert "TelemetryOptOut: true" in defaults
     buckets = plane.client("s3").list_buckets()["Buckets"]
     assert [each["Name"] for each in buckets] == ["sagemaker-eu-central-1-123456789012"]
+    role = plane.client("iam").get_role(RoleName="SageMakerExecutionRole")["Role"]
+    assert role["Arn"] == "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
     assert plane.end() == 0
 
 

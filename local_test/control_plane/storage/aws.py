@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import uuid
@@ -21,6 +22,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 ACCOUNT = "123456789012"
+_TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
 
 # S3 documentation, "General purpose bucket naming rules".
 _BUCKET_MIN, _BUCKET_MAX = 3, 63
@@ -117,12 +130,14 @@ class Store:
 
         A bucket that is not there has none.
         """
-        if bucket not in self._s3().buckets:
+        home = self._s3().buckets.get(bucket)
+        if home is None:
             return []
-        keys = self._s3().buckets[bucket].keys.items()
+        # A copy of moto's lists of versions: a client may delete any of them meanwhile.
+        newest = [(name, versions[-1]) for name, versions in dict(home.keys).items() if versions]
         found = [
             StoredObject(name, key.size, key.last_modified.replace(tzinfo=UTC).timestamp(), key)
-            for name, key in keys
+            for name, key in newest
             if name.startswith(prefix) and hasattr(key, "size")
         ]
         return sorted(found, key=lambda each: each.key.encode("utf-8", "surrogatepass"))
@@ -204,6 +219,24 @@ class Store:
         """Delete an object; it is no mistake if there is none."""
         if bucket in self._s3().buckets:
             self._s3().delete_object(bucket, key)
+
+    def make_role(self, name: str) -> None:
+        """Create a role that SageMaker may take on, unless it is there."""
+        from moto.iam.models import iam_backends
+        from moto.utilities.utils import get_partition
+
+        backend = iam_backends[ACCOUNT][get_partition(self.region)]
+        if name in [role.name for role in backend.roles.values()]:
+            return
+        backend.create_role(
+            role_name=name,
+            assume_role_policy_document=_TRUST,
+            path="/",
+            permissions_boundary=None,
+            description="the one role of the local control plane",
+            tags=[],
+            max_session_duration="3600",
+        )
 
     def put_log_lines(self, group: str, stream: str, lines: Sequence[tuple[float, str]]) -> None:
         """Append (seconds since 1970, text) lines to a log stream, which is created if missing."""

@@ -180,6 +180,7 @@ def _resource_limits(job: TuningJob, definitions: Sequence[Definition]) -> dict[
 def _definitions(job: TuningJob, definitions: Sequence[Definition]) -> dict[str, Any]:
     shown = [
         {
+            **_resource_config(definition),
             **definition.request,
             "StaticHyperParameters": {**definition.static, OBJECTIVE_KEY: definition.metric},
         }
@@ -188,6 +189,14 @@ def _definitions(job: TuningJob, definitions: Sequence[Definition]) -> dict[str,
     if "TrainingJobDefinition" in job.request:
         return {"TrainingJobDefinition": shown[0]}
     return {"TrainingJobDefinitions": shown}
+
+
+def _resource_config(definition: Definition) -> dict[str, Any]:
+    """Return what SDK v2 reads when a tuner attaches, whichever way the request told it."""
+    resources = definition.request.get("HyperParameterTuningResourceConfig") or {}
+    keys = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
+    told = {key: resources[key] for key in keys if key in resources}
+    return {"ResourceConfig": told} if told else {}
 
 
 def _completion_details(
