@@ -17,6 +17,7 @@ from local_test.control_plane.client_environment import exports, write_sdk_defau
 from local_test.control_plane.listening import PortTaken, listen
 from local_test.control_plane.root_folder import RootInUse, own
 from local_test.control_plane.settings import Settings
+from local_test.control_plane.training.ports import PlatformFault
 
 _LOOK_S = 0.1
 
@@ -28,7 +29,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         with own(settings.root), listen(settings.port) as listener:
             _serve(settings, listener, environ)
-    except (RootInUse, PortTaken) as error:
+    except (RootInUse, PortTaken, PlatformFault, OSError) as error:
+        # The last two: the root cannot be written, the disk is full, there is no Docker.
         print(f"control plane: {error}", file=sys.stderr)
         return 1
     return 0

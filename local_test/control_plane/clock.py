@@ -15,10 +15,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock; where that is set back, this one goes on, so that waits end."""
+
+    def __init__(self) -> None:
+        self._ahead = time.time() - time.monotonic()
 
     def now(self) -> float:
-        return time.time()
+        steady = time.monotonic()
+        # Forward is followed: the machine may have slept, which steady time does not count.
+        self._ahead = max(self._ahead, time.time() - steady)
+        return steady + self._ahead
 
 
 class VirtualClock:

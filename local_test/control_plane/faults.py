@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -39,10 +40,10 @@ class Fault:
         if unknown := sorted(set(record) - names):
             raise ValueError(f"unknown keys {unknown}; a fault has {sorted(names)}")
         fault = cls(**record)
-        if fault.times < 1 or fault.seconds < 0:
-            raise ValueError(
-                f"times is {fault.times} and seconds {fault.seconds}; expected at least 1 and 0"
-            )
+        # A pattern that is no text would break every call that it is held against.
+        for key, (is_right, expected) in _checks(fault).items():
+            if not is_right:
+                raise ValueError(f"{key} is {getattr(fault, key)!r}; expected {expected}")
         return fault
 
 
@@ -77,3 +78,19 @@ class Faults:
         """Forget them all."""
         with self._lock:
             self._faults.clear()
+
+
+def _checks(fault: Fault) -> dict[str, tuple[bool, str]]:
+    """Return of each key whether it is right, and what it has to be."""
+    times, seconds = fault.times, fault.seconds
+    # Not isinstance: true is no number here.
+    is_number = type(seconds) in {int, float}
+    return {
+        "operation": (isinstance(fault.operation, str), "a text"),
+        "name": (isinstance(fault.name, str), "a text"),
+        "times": (type(times) is int and times >= 1, "a whole number, at least 1"),
+        "seconds": (
+            is_number and math.isfinite(seconds) and seconds >= 0,
+            "a finite number, at least 0",
+        ),
+    }

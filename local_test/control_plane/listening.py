@@ -1,12 +1,14 @@
-"""The one address that is listened on."""
+"""The one address that is listened on, and the names under which it may be called."""
 
 from __future__ import annotations
 
 import errno
 import socket
+from urllib.parse import urlsplit
 
 # Nothing but this machine: whoever may call the plane may run programs.
 _HOST = "127.0.0.1"
+_OWN_NAME = "localhost"
 
 
 class PortTaken(Exception):
@@ -30,3 +32,18 @@ def listen(port: int) -> socket.socket:
             f"port {port} of {_HOST} cannot be had ({error.strerror}); end the program that has "
             "it, or give --port another number"
         ) from error
+
+
+def is_own(authority: str) -> bool:
+    """Whether ``host:port`` is this machine by a name that nobody else can give it.
+
+    Any other name is a page in a browser that was made to point here by its own name server.
+
+    >>> [is_own(each) for each in ("127.0.0.1:80", "bucket.localhost", "127.0.0.1.page.example")]
+    [True, True, False]
+    """
+    try:
+        name = urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return False
+    return name in {_HOST, _OWN_NAME} or name.endswith(f".{_OWN_NAME}")

@@ -6,6 +6,7 @@ target header of its JSON protocol or by the scope of the signature, the others 
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -18,8 +19,14 @@ from werkzeug.wrappers import Request, Response
 
 from local_test.control_plane import admin
 from local_test.control_plane.api.calls import LostResponse
+from local_test.control_plane.listening import is_own
 from local_test.control_plane.plane import Plane
-from local_test.control_plane.wire.errors import InternalFailure, ServiceError, UnknownOperation
+from local_test.control_plane.wire.errors import (
+    InternalFailure,
+    RequestTooLarge,
+    ServiceError,
+    UnknownOperation,
+)
 from local_test.control_plane.wire.protocol import decode, encode, encode_error, parse_target
 
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TARGET = "X-Amz-Target"
 _JSON = "application/x-amz-json-1.1"
+# The largest request that the model's limits allow has a few megabytes.
+_MOST_BYTES = 16 << 20
 # How often jobs are looked at; a tick with nothing to do costs microseconds.
 _TICK_S = 0.1
 
@@ -48,6 +57,10 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
+        if page := _page_of(request):
+            said = {"message": f"{page!r} is not this machine; pages may not call the plane"}
+            refusal = Response(json.dumps(said), 403, content_type="application/json")
+            return refusal(environ, start_response)
         if request.path.startswith(admin.PREFIX):
             return admin.answer(self._plane, request)(environ, start_response)
         if _is_sagemaker(request):
@@ -82,6 +95,10 @@ class Application:
                 "simulates training and tuning jobs, no endpoints."
             )
         operation = parse_target(request.headers[_TARGET])
+        if (request.content_length or 0) > _MOST_BYTES:
+            raise RequestTooLarge(
+                f"the request has {request.content_length} bytes; at most {_MOST_BYTES} are read"
+            )
         body = encode(operation, self._plane.call(operation, decode(request.get_data())))
         headers = {"x-amzn-RequestId": str(uuid.uuid4())}
         return Response(body, 200, headers, content_type=_JSON)
@@ -141,6 +158,18 @@ class _QuietHandler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         if type == "error":
             _log.error(message, *args)
+
+
+def _page_of(request: Request) -> str | None:
+    """Return the name by which a page in a browser calls, None where no page does.
+
+    A browser tells the page's origin with every call that could change something, and the name of
+    the page's own server where that server's name leads here.  moto's application would allow it.
+    """
+    if not is_own(request.host):
+        return request.host
+    origin = request.headers.get("Origin")
+    return None if origin is None or is_own(origin.partition("://")[2]) else origin
 
 
 def _is_sagemaker(request: Request) -> bool:

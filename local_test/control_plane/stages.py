@@ -44,7 +44,10 @@ _logger = logging.getLogger(__name__)
 
 
 class ThreadedStages:
-    """Implements ports.Stages below `root`; `environment` gives a job's containers' variables."""
+    """Implements ports.Stages below `root`; `environment` gives a job's containers' variables.
+
+    `keep` is called when artifacts have been uploaded, to make the store outlive the plane.
+    """
 
     def __init__(
         self,
@@ -52,11 +55,13 @@ class ThreadedStages:
         store: Store,
         *,
         environment: Callable[[TrainingJob], Mapping[str, str]],
+        keep: Callable[[], None] = lambda: None,
         workers: int = 4,
     ) -> None:
         self._root = root
         self._store = store
         self._environment = environment
+        self._keep = keep
         self._checkpoints = Checkpoints(store)
         self._hosts: dict[str, tuple[Host, ...]] = {}
         self._uploads: dict[str, _Aside[Uploaded]] = {}
@@ -123,6 +128,7 @@ class ThreadedStages:
         scratch = self.folder(job.name)
         scratch.mkdir(parents=True, exist_ok=True)
         uploaded = upload_artifacts(job, hosts, self._store, scratch=scratch, with_model=with_model)
+        self._keep()
         self._checkpoints.forget(job.name)
         self._hosts.pop(job.name, None)
         for host in hosts:

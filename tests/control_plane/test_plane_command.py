@@ -229,3 +229,31 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--root", "/dev/null/x"], "Not a directory: '/dev/null/x'"),
+        (["--root", __file__], "File exists"),
+        (["--executor", "docker", "--docker", "/no/such/client"], "/no/such/client ps: "),
+    ],
+)
+def test_what_keeps_a_plane_from_starting_is_told_in_one_line(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    words = ["--root", str(tmp_path / "root"), "--port", str(free_port()), *options]
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "local_test.control_plane", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("control plane: ")
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

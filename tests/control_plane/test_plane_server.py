@@ -134,8 +134,8 @@ def test_faults_that_wait_can_be_cleared(served: Served) -> None:
         ({}, "kind is None"),
         ({"kind": "throttle", "op": "x"}, r"unknown keys \['op'\]"),
         ({"kind": "throttle", "times": 0}, "times is 0"),
-        ({"kind": "slow_start", "seconds": -1}, "seconds -1"),
-        ({"kind": "throttle", "times": "9"}, "not supported|expected"),
+        ({"kind": "slow_start", "seconds": -1}, "seconds is -1"),
+        ({"kind": "throttle", "times": "9"}, "times is '9'"),
         ([], "expected a JSON object"),
     ],
 )
@@ -232,3 +232,51 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("path", ["/", "/_plane/faults", "/some-bucket/key"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "page.example"},
+        {"Host": "127.0.0.1.page.example"},
+        {"Origin": "https://page.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_page_in_a_browser_can_call_nothing(
+    served: Served, path: str, headers: dict[str, str]
+) -> None:
+    target = {"X-Amz-Target": "SageMaker.CreateTrainingJob"} if path == "/" else {}
+    for method in ("POST", "OPTIONS"):
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+        body = json.dumps(training_request("from-a-page") if target else {"kind": "throttle"})
+        connection.request(method, path, body, {**target, **headers})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+    assert served.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+
+
+def test_names_of_this_machine_are_served(served: Served) -> None:
+    own = f"http://localhost:{served.port}"
+    for host in (f"localhost:{served.port}", "bucket.localhost", "127.0.0.1"):
+        status, _ = served.ask(
+            "POST", "/", {}, Host=host, Origin=own, **{"X-Amz-Target": "SageMaker.ListTrainingJobs"}
+        )
+        assert status == 200
+
+
+def test_a_body_without_end_is_refused_before_it_is_read(served: Served) -> None:
+    status, answer = served.ask(
+        "POST",
+        "/",
+        None,
+        **{"X-Amz-Target": "SageMaker.ListTrainingJobs", "Content-Length": str(1 << 40)},
+    )
+
+    assert status == 413
+    assert answer["__type"] == "RequestEntityTooLargeException"
+    assert "16777216" in answer["message"]

@@ -284,3 +284,23 @@ def test_a_large_model_goes_out_and_comes_in_again(stages: ThreadedStages, store
 
     assert (_ml(launch) / "input/data/model/m").read_bytes() == body
     assert get(store, "results", "demo/output/model/m") == body
+
+
+def test_a_job_has_ended_only_when_its_artifacts_would_survive_the_plane(
+    tmp_path: Path, store: Store
+) -> None:
+    seen: list[list[str]] = []
+    stages = ThreadedStages(
+        tmp_path,
+        store,
+        environment=lambda _: {},
+        keep=lambda: seen.append(keys(store, "results")),
+    )
+    job = make_job()
+    (host,) = _end(stages.prepare(job)).hosts
+    (host.opt_ml / "model" / "m").write_text("model")
+
+    _end(stages.upload(job, with_model=True))
+    stages.close()
+
+    assert seen == [["runs/demo/output/model.tar.gz"]]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from moto.logs.models import logs_backends
 
-from local_test.control_plane.storage.aws import S3Uri, Store, parse_s3_uri
+from local_test.control_plane.storage.aws import S3Uri, Store, StoredObject, parse_s3_uri
 from local_test.control_plane.storage.journal import FileJournal, file_name
 from local_test.control_plane.storage.mirror import Mirror
 from local_test.control_plane.storage.telemetry import GROUP, StoredTelemetry
@@ -456,3 +458,48 @@ def test_the_account_of_the_clients_is_ours(store: Store) -> None:
             s3.get_object(Bucket="bkt", Key="k")
 
     assert identity["Account"] == "123456789012"
+
+
+def test_objects_are_listed_while_a_client_deletes_them(store: Store) -> None:
+    names = {f"k/{number:04}": "x" for number in range(2000)}
+    put(store, "bkt", names)
+
+    def delete() -> None:
+        for name in sorted(names, reverse=True):
+            store.delete("bkt", name)
+
+    client_thread = threading.Thread(target=delete)
+    client_thread.start()
+    counts = []
+    while client_thread.is_alive():
+        counts.append(len(store.objects("bkt", "k/")))
+    client_thread.join()
+
+    assert counts == sorted(counts, reverse=True)
+    assert store.objects("bkt", "k/") == []
+
+
+def test_the_mirrors_thread_survives_whatever_a_scan_meets(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(store, "bkt", {"a": "1"})
+    list_objects = Store.objects
+    met: list[str] = []
+
+    def gone(self: Store, bucket: str, prefix: str = "") -> list[StoredObject]:
+        if not met:
+            met.append(bucket)
+            raise KeyError(bucket)
+        return list_objects(self, bucket, prefix)
+
+    monkeypatch.setattr(Store, "objects", gone)
+    mirror = Mirror(store, tmp_path / "s3", every_s=0.01)
+    mirror.start()
+    deadline = time.monotonic() + 5
+    while not list((tmp_path / "s3").glob("bkt/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    saved = len(list((tmp_path / "s3").glob("bkt/*.json")))
+    mirror.close()
+
+    assert (met, saved) == (["bkt"], 1)
+    assert "cannot be saved" in caplog.text

@@ -172,6 +172,7 @@ def test_a_plane_that_ends_too_early_is_quoted(tmp_path: Path) -> None:
 
 def test_a_plane_that_never_is_ready_is_ended(tmp_path: Path) -> None:
     command = python("import time; print('hm'); time.sleep(60)")
+    before = psutil.Process().children()
 
     with (
         pytest.raises(PlaneFailed) as caught,
@@ -179,7 +180,7 @@ def test_a_plane_that_never_is_ready_is_ended(tmp_path: Path) -> None:
     ):
         pass
     assert "was not ready in 0.3 s: hm" in str(caught.value.__context__ or caught.value)
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
 
 
 def test_what_a_plane_leaves_is_killed_and_said(tmp_path: Path) -> None:

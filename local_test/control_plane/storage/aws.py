@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -251,20 +251,27 @@ class Store:
         # Not the backend's own function: it drops lines older than two weeks.
         logs.groups[group].put_log_events(stream, events)
 
-    def put_metric(
-        self, namespace: str, name: str, value: float, *, at: float, dimensions: Mapping[str, str]
+    def put_metrics(
+        self,
+        namespace: str,
+        values: Iterable[tuple[str, float, float]],
+        *,
+        dimensions: Mapping[str, str],
     ) -> None:
-        """Add one value of a CloudWatch metric."""
+        """Add (name, value, seconds since 1970) of CloudWatch metrics."""
         from moto.cloudwatch.models import cloudwatch_backends
 
         named = [{"Name": key, "Value": each} for key, each in dimensions.items()]
-        datum = {
-            "MetricName": name,
-            "Value": value,
-            "Timestamp": _naive_utc(at),
-            "Dimensions": named,
-        }
-        cloudwatch_backends[ACCOUNT][self.region].put_metric_data(namespace, [datum])
+        data = [
+            {
+                "MetricName": name,
+                "Value": value,
+                "Timestamp": _naive_utc(at),
+                "Dimensions": named,
+            }
+            for name, value, at in values
+        ]
+        cloudwatch_backends[ACCOUNT][self.region].put_metric_data(namespace, data)
 
     def _s3(self) -> Any:
         from moto.s3.models import s3_backends

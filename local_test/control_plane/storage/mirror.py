@@ -68,22 +68,26 @@ class Mirror:
                 shutil.rmtree(self._folder / file_name(bucket), ignore_errors=True)
                 del self._saved[bucket]
 
+    def keep(self) -> None:
+        """Save what there is now; where that cannot be, it is said and tried again later."""
+        try:
+            self.scan()
+        except Exception as error:  # noqa: BLE001 - the thread must not die, nor a job fail
+            _logger.warning("objects cannot be saved in %s: %r", self._folder, error)
+
     def close(self) -> None:
         """End the thread and save the last changes."""
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        self.scan()
+        self.keep()
 
     def _follow(self) -> None:
         while not self._stop.is_set():
             self._wake.wait(self._every_s)
             self._wake.clear()
-            try:
-                self.scan()
-            except OSError as error:
-                _logger.warning("objects cannot be saved in %s: %s", self._folder, error)
+            self.keep()
 
     def _scan(self, bucket: str) -> None:
         home = self._folder / file_name(bucket)

@@ -37,14 +37,11 @@ class StoredTelemetry:
         self._store.put_log_lines(GROUP, self._streams[key], lines)
 
     def metrics(self, job: TrainingJob, emissions: Sequence[Emission]) -> None:
-        for each in emissions:
-            self._store.put_metric(
-                GROUP,
-                each.name,
-                each.value,
-                at=each.at,
-                dimensions={"TrainingJobName": job.name},
-            )
+        self._store.put_metrics(
+            GROUP,
+            ((each.name, each.value, each.at) for each in emissions),
+            dimensions={"TrainingJobName": job.name},
+        )
 
     def restore(self, job: TrainingJob, folder: Path) -> None:
         """Put back the lines and values of a job of an earlier run.

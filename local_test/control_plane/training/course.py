@@ -13,6 +13,7 @@ from typing import Literal
 from local_test.control_plane.clock import Clock
 from local_test.control_plane.faults import Faults
 from local_test.control_plane.training.attempt import Attempt
+from local_test.control_plane.training.matching import Matcher
 from local_test.control_plane.training.ports import (
     ClientFault,
     Executor,
@@ -71,6 +72,7 @@ class World:
     telemetry: Telemetry
     faults: Faults
     timings: Timings
+    matcher: Matcher
 
 
 @dataclass(slots=True)

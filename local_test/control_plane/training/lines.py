@@ -14,6 +14,7 @@ from collections.abc import Iterator
 LIMIT_BYTES = 256 * 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OCTAL = {code: f"#{code:03o}" for code in (*range(0x20), 0x7F)}
 
 
 class LineSplitter:
@@ -55,4 +56,5 @@ def _pieces(raw: bytes, limit: int) -> Iterator[bytes]:
 
 def _text(raw: bytes) -> str:
     text = raw.decode("utf-8", errors="replace")
-    return _CONTROL.sub(lambda found: f"#{ord(found[0]):03o}", text)
+    # Few lines have any, and some programs print nothing else.
+    return text.translate(_OCTAL) if _CONTROL.search(text) else text

@@ -17,6 +17,7 @@ from local_test.control_plane.clock import Clock
 from local_test.control_plane.faults import Faults
 from local_test.control_plane.training import failure, limits
 from local_test.control_plane.training.course import Timings, World
+from local_test.control_plane.training.matching import Matcher
 from local_test.control_plane.training.ports import Executor, Journal, Stages, Telemetry
 from local_test.control_plane.training.reaping import Reaper
 from local_test.control_plane.training.record import StopCause, TrainingJob
@@ -61,6 +62,7 @@ class TrainingJobs:
             telemetry=telemetry,
             faults=faults,
             timings=timings,
+            matcher=Matcher(),
         )
         self._journal = journal
         self._jobs: dict[str, TrainingJob] = {}
@@ -154,6 +156,9 @@ class TrainingJobs:
         """Advance every live job as far as it goes; a defect in one fails that one only."""
         for run in list(self._runs.values()):
             self._advance(run)
+        if not self._runs:
+            # What searches the lines is a process, too.
+            self._world.matcher.close()
         self._reaper.tick()
 
     def restore(self) -> None:
@@ -181,6 +186,8 @@ class TrainingJobs:
             self._abandon(run, failure.PLANE_ENDED, grace_s=grace_s)
             self._try_to_save(run)
         self._reaper.tick()
+        if self._reaper.is_idle:
+            self._world.matcher.close()
         return self._reaper.is_idle
 
     def _live(self, name: str) -> Run:

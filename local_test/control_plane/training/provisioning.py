@@ -63,7 +63,8 @@ def download(course: Course) -> Phase | None:
     job, world = course.job, course.world
     say(job, DOWNLOADING_IMAGE, course.now)
     # Before the start: a scanner that cannot be built must not leave containers behind.
-    scanner = MetricScanner(job.request["AlgorithmSpecification"].get("MetricDefinitions") or ())
+    definitions = job.request["AlgorithmSpecification"].get("MetricDefinitions") or ()
+    scanner = MetricScanner(definitions, world.matcher)
     containers = world.executor.start(launch)
     course.attempt = Attempt(job, containers, scanner, clock=world.clock, telemetry=world.telemetry)
     course.is_interrupted = False

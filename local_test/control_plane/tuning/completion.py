@@ -14,9 +14,12 @@ failed (a restart of the plane, say) are not among the five.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from local_test.control_plane.training.record import TrainingJob
+from local_test.control_plane.tuning.record import Trial, TuningJob
 
 MOST_JOBS = 750
 CONVERGED_AFTER = 10
@@ -64,6 +67,18 @@ class Verdict:
 
     reason: str
     stops_running: bool
+
+
+def read_outcomes(
+    job: TuningJob, training_of: Callable[[Trial], TrainingJob | None]
+) -> Sequence[Outcome]:
+    """Return the trials that have ended in the order in which they did.
+
+    Of a training job whose record was lost only the trial's own value is known.
+    """
+    ended = [(trial, training_of(trial)) for trial in job.trials if trial.is_final]
+    found = [(_outcome(trial, training, job.created), trial.number) for trial, training in ended]
+    return [each for each, _ in sorted(found, key=lambda pair: (pair[0].ended, pair[1]))]
 
 
 def read_limits(config: Mapping[str, Any], combinations: int | None) -> Limits:
@@ -168,3 +183,15 @@ def _improves(value: float, best: float | None, *, is_minimized: bool) -> bool:
 
 def _is_better(value: float, best: float, *, is_minimized: bool) -> bool:
     return value < best if is_minimized else value > best
+
+
+def _outcome(trial: Trial, training: TrainingJob | None, unknown: float) -> Outcome:
+    if training is None:
+        is_known = trial.value is not None
+        return Outcome(trial.value, unknown, has_completed=is_known, is_internal=not is_known)
+    return Outcome(
+        trial.value,
+        training.modified,
+        has_completed=training.status == "Completed",
+        is_internal=(training.failure_reason or "").startswith("InternalServerError"),
+    )

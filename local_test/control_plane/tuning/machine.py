@@ -11,6 +11,7 @@ also where it was stopped; Autotune is refused.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
@@ -37,6 +38,7 @@ from local_test.control_plane.wire.errors import (
     ValidationError,
 )
 
+_LOG = logging.getLogger(__name__)
 _KIND = "tuning-job"
 _WAIT_FOR_INSTANCES_S = 5.0
 
@@ -151,16 +153,32 @@ class TuningJobs:
         """Advance every live job as far as it goes."""
         for job in self._jobs.values():
             if job.is_live:
-                self._advance(job)
+                self._try_to_advance(job)
 
     def restore(self) -> None:
         """Load the journal, after the training jobs have loaded theirs."""
-        records = [TuningJob.from_json(dict(each)) for each in self._journal.load(_KIND)]
-        for job in sorted(records, key=lambda each: each.created):
+        loaded = []
+        for record in self._journal.load(_KIND):
+            try:
+                loaded.append(TuningJob.from_json(dict(record)))
+            except (KeyError, TypeError, AttributeError):
+                _LOG.exception("a record of the journal is no tuning job and is left out")
+        for job in sorted(loaded, key=lambda each: each.created):
             for trial in job.trials:
                 if not trial.is_final:
                     trial.epochs = []
             self._jobs[job.name] = job
+
+    def _try_to_advance(self, job: TuningJob) -> None:
+        try:
+            self._advance(job)
+        except OSError as error:
+            # A full disk must not end the job, nor keep the others from going on.
+            _LOG.warning("tuning job %s could not be journaled: %s", job.name, error)
+        except Exception as defect:  # noqa: BLE001 - whatever it is, the other jobs go on
+            _LOG.exception("tuning job %s failed by a defect of the plane", job.name)
+            self._stop_trials(job)
+            self._end(job, "Failed", f"InternalServerError: {type(defect).__name__}: {defect}")
 
     def _advance(self, job: TuningJob) -> None:
         plan = self._plan(job)
@@ -173,7 +191,7 @@ class TuningJobs:
             if not running:
                 self._end(job, "Stopped")
             return
-        outcomes = self._outcomes(job)
+        outcomes = completion.read_outcomes(job, lambda trial: self._find(job, trial))
         failure = completion.failure(plan.limits, outcomes)
         self._judge(job, plan, outcomes)
         if not running and failure is not None:
@@ -187,8 +205,8 @@ class TuningJobs:
         """Take over what a trial's training job has shown, and stop it where it is hopeless."""
         try:
             training = self._training_of(job, trial)
-        except InternalFailure:
-            # The plane is ending; its successor creates the training job.
+        except (InternalFailure, ResourceLimitExceeded):
+            # The plane is ending, and its successor creates the training job; or it waits.
             return
         except ServiceError as error:
             self._give_up(job, trial, error)
@@ -223,7 +241,9 @@ class TuningJobs:
         completed = [
             each.epochs
             for each in job.trials
-            if each.is_final and self._training.get(each.job_name).status == "Completed"
+            if each.is_final
+            and (training := self._find(job, each)) is not None
+            and training.status == "Completed"
         ]
         return is_hopeless(trial.epochs[:reached], completed, is_minimized=minimized)
 
@@ -314,22 +334,6 @@ class TuningJobs:
         job.completion_reason = error.code
         self._touch(job)
 
-    def _outcomes(self, job: TuningJob) -> Sequence[Outcome]:
-        """Return the trials that have ended in the order in which they did."""
-        ended = [
-            (self._training.get(trial.job_name), trial) for trial in job.trials if trial.is_final
-        ]
-        ended.sort(key=lambda pair: (pair[0].modified, pair[1].number))
-        return [
-            Outcome(
-                trial.value,
-                training.modified,
-                has_completed=training.status == "Completed",
-                is_internal=_is_internal(training),
-            )
-            for training, trial in ended
-        ]
-
     def _stop_trials(self, job: TuningJob) -> None:
         for trial in job.trials:
             training = None if trial.is_final else self._find(job, trial)
@@ -365,11 +369,6 @@ class TuningJobs:
 
     def _save(self, job: TuningJob) -> None:
         self._journal.save(_KIND, job.name, job.to_json())
-
-
-def _is_internal(training: TrainingJob) -> bool:
-    """Say whether the platform failed a training job, so that it could be retried."""
-    return (training.failure_reason or "").startswith("InternalServerError")
 
 
 def _refuse_autotune(request: Mapping[str, Any]) -> None:

@@ -67,5 +67,12 @@ class UnknownOperation(ServiceError):
     status = 400
 
 
+class RequestTooLarge(ServiceError):
+    """The body is larger than any valid request; not documented for SageMaker."""
+
+    code = "RequestEntityTooLargeException"
+    status = 413
+
+
 class InternalFailure(ServiceError):
     """A fault of the service itself."""
