@@ -30,6 +30,7 @@ from serve.selection import known_keys
 from serve.settings import Settings
 from serve.telemetry import CONTENT_TYPE as METRICS_TYPE
 from serve.telemetry import Telemetry
+from serve.user_script.finding import Script, find_script
 
 PING = "/ping"
 
@@ -56,7 +57,10 @@ class Service:
     """
 
     def __init__(
-        self, gateway: Gateway, start_worker: Callable[[], None], close: Callable[[], None]
+        self,
+        gateway: Gateway[Any],
+        start_worker: Callable[[], None],
+        close: Callable[[], None],
     ) -> None:
         self._gateway = gateway
         self.start_worker = start_worker
@@ -96,18 +100,15 @@ def build(settings: Settings) -> Service:
     app = create_app(settings, invocations, telemetry)
     if settings.is_multi_model:
         return _several_models(settings, app, invocations)
+    script = find_script(settings.opt_ml.model, settings.script)
+    if script is not None:
+        return _user_script(script, settings, app, invocations)
     predictor = Predictor.load(settings.opt_ml.model, settings)
     _check_default_answer(settings, predictor.selection.accepts)
     predictor.check()
     log_event("model", predictor.facts())
     gateway = Gateway(app, OneModel(predictor), invocations, only_model)
-    _add_ping(app, predictor.check)
-
-    # The gateway answers these before Flask hears of them; the route is what makes a GET a 405.
-    @app.post(INVOCATIONS)
-    def invoke() -> Response:
-        return _response(gateway.invoke(request.environ, ""))
-
+    _add_routes(app, gateway, predictor.check)
     return Service(gateway, predictor.check, _nothing)
 
 
@@ -163,6 +164,28 @@ def _answer_errors(app: Flask, invocations: Invocations) -> None:
                 if name not in ("Content-Type", "Content-Length"):
                     response.headers[name] = value
         return response
+
+
+def _add_routes(app: Flask, gateway: Gateway[Any], check: Callable[[], None]) -> None:
+    """Answer what a server of one model is asked."""
+    _add_ping(app, check)
+
+    # The gateway answers these before Flask hears of them; the route is what makes a GET a 405.
+    @app.post(INVOCATIONS)
+    def invoke() -> Response:
+        return _response(gateway.invoke(request.environ, ""))
+
+
+def _user_script(
+    script: Script, settings: Settings, app: Flask, invocations: Invocations
+) -> Service:
+    from serve.user_script.host import ScriptHost, ScriptInvocations
+
+    host = ScriptHost(script, settings)
+    host.prepare()
+    gateway = Gateway(app, host, ScriptInvocations(settings, invocations), only_model)
+    _add_routes(app, gateway, host.check)
+    return Service(gateway, host.start, _nothing)
 
 
 def _several_models(settings: Settings, app: Flask, invocations: Invocations) -> Service:

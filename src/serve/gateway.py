@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 from wsgiref.types import StartResponse
 
 from flask import Flask
 
 from serve.answers import Answer
 from serve.bodies import Environ
-from serve.invocation import Invocations
-from serve.predictor import Predictor
 from serve.refusals import Refusal
 from serve.request_log import RequestRecord
 
@@ -28,14 +26,29 @@ Find = Callable[[str], str | None]
 """From a path to the name of the model to invoke; None where the path is no invocation."""
 
 
-class Models(Protocol):
-    """Where the predictors are."""
+M = TypeVar("M")
+Lent = TypeVar("Lent", covariant=True)  # noqa: PLC0105 - as long a name says it as well
+Asked = TypeVar("Asked", contravariant=True)  # noqa: PLC0105
 
-    def use(self, name: str) -> AbstractContextManager[Predictor]:
+
+class Models(Protocol[Lent]):
+    """Where the models are."""
+
+    def use(self, name: str) -> AbstractContextManager[Lent]:
         """Keep a model loaded while it is used; Refusal 404 where it is not."""
 
 
-class Gateway:
+class Answers(Protocol[Asked]):
+    """What answers calls of a model of that kind."""
+
+    def answer(self, environ: Environ, model: Asked, record: RequestRecord, /) -> Answer:
+        """Answer one request; every failure becomes an error body, nothing is raised."""
+
+    def refuse(self, environ: Environ, record: RequestRecord, refusal: Refusal) -> Answer:
+        """Answer with an error, and write it to the log under the same id."""
+
+
+class Gateway(Generic[M]):
     """Answers ``POST /invocations`` and ``POST /models/<name>/invoke``.
 
     Parameters
@@ -43,12 +56,12 @@ class Gateway:
     app : Flask
         Answers every other request.
     models : Models
-    invocations : Invocations
+    invocations : Answers
     model_of : callable
     """
 
     def __init__(
-        self, app: Flask, models: Models, invocations: Invocations, model_of: Find
+        self, app: Flask, models: Models[M], invocations: Answers[M], model_of: Find
     ) -> None:
         self._app = app
         self._models = models
@@ -67,8 +80,8 @@ class Gateway:
         """Answer an invocation of the model of that name."""
         record = RequestRecord(model=name or None)
         try:
-            with self._models.use(name) as predictor:
-                return self._invocations.answer(environ, predictor, record)
+            with self._models.use(name) as model:
+                return self._invocations.answer(environ, model, record)
         except Refusal as refusal:
             return self._invocations.refuse(environ, record, refusal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 TYPES: Mapping[int, str] = {
@@ -15,9 +16,13 @@ TYPES: Mapping[int, str] = {
     415: "UnsupportedMediaType",
     500: "InternalError",
     503: "Unavailable",
+    504: "Timeout",
     507: "InsufficientStorage",
 }
 """The `type` of an error body, by HTTP status."""
+
+_PATH = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)+[^\s/'\":;,]*")
+_MAX_MESSAGE = 400
 
 
 class Refusal(Exception):
@@ -35,3 +40,9 @@ class Refusal(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+def presentable(message: str) -> str:
+    """Make a text that others wrote one line that a client may see, without paths."""
+    text = _PATH.sub("…", " ".join(message.split()))
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"

@@ -5,6 +5,7 @@ Knows the manifest and no format; made once for each model, so that a request co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +82,23 @@ def schema_of(manifest: Manifest) -> Schema:
         may_have_header=not all(is_number(name) for name in names),
         indices=indices,
         index_table=(known[:, 0].copy(), known[:, 1].copy()),
+    )
+
+
+def schema_of_numbers(n_features: int) -> Schema:
+    """Prepare the look-ups of columns of which nothing is known but how many they are."""
+    names = tuple(str(position + 1) for position in range(n_features))
+    return Schema(
+        columns=tuple(Column(name, "number") for name in names),
+        dtype=np.dtype(np.float64),
+        absent=math.nan,
+        names=names,
+        positions={name: position for position, name in enumerate(names)},
+        codes=(None,) * n_features,
+        is_numeric=True,
+        may_have_header=False,
+        indices=None,
+        index_table=(np.empty(0, np.int64), np.empty(0, np.int64)),
     )
 
 

@@ -16,7 +16,11 @@ from crossfold.errors import UserError
 
 DEFAULT_PORT = 8080
 DEFAULT_TIMEOUT_S = 60
+DEFAULT_BATCH_TIMEOUT_S = 600
+"""How long a batch transform job waits for an answer unless its creator says otherwise."""
 DEFAULT_ACCEPT = "text/csv"
+DEFAULT_SCRIPT_ACCEPT = "application/json"
+"""What AWS's containers answer with where a script serves the model."""
 
 THREADS = 4
 """Of a worker.  A prediction keeps a processor busy, so more threads answer no sooner; fewer let a
@@ -27,6 +31,7 @@ THREADS_FOR_MODELS = 16
 
 PORT_NAMES = ("SAGEMAKER_BIND_TO_PORT",)
 
+_INFO = 20
 _MEBIBYTE = 1024 * 1024
 _MAX_REQUEST_MB = 25
 _MAX_BATCH_MB = 100
@@ -39,6 +44,29 @@ _STRATEGIES = {
     "MULTI_RECORD": "MULTI_RECORD",
     "MULTIRECORD": "MULTI_RECORD",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSettings:
+    """What is asked for where the user's script serves the model.
+
+    Attributes
+    ----------
+    program, submit_directory : str, optional
+        The script's file, and the folder it is named from.
+    default_accept : str
+        Media type of answers to requests that leave it open.
+    log_level : int
+        Of Python's `logging`.
+    timeout_s : int
+        After so long a call of the script is given up, and its worker replaced.
+    """
+
+    program: str | None = None
+    submit_directory: str | None = None
+    default_accept: str = DEFAULT_SCRIPT_ACCEPT
+    log_level: int = _INFO
+    timeout_s: int = DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +104,7 @@ class Settings:
         What a batch transform answers for a line that cannot be read; None refuses the request.
     has_metrics : bool
         Count requests and answer ``/metrics``.
+    script : ScriptSettings
     """
 
     opt_ml: OptMl
@@ -94,6 +123,7 @@ class Settings:
     uses_ensemble: bool = True
     bad_line: str | None = None
     has_metrics: bool = False
+    script: ScriptSettings = ScriptSettings()
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -133,6 +163,7 @@ class Settings:
             uses_ensemble=given.flag("SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
             bad_line=given.line("CROSSFOLD_BATCH_BAD_LINE"),
             has_metrics=given.flag("CROSSFOLD_METRICS", default=False),
+            script=_script_settings(given, is_batch=is_batch),
         )
 
 
@@ -188,6 +219,18 @@ class _Variables:
             return _STRATEGIES[text.upper()]
         except KeyError:
             raise _refused(name, text, "SINGLE_RECORD or MULTI_RECORD") from None
+
+
+def _script_settings(given: _Variables, *, is_batch: bool) -> ScriptSettings:
+    timeout_s = DEFAULT_BATCH_TIMEOUT_S if is_batch else DEFAULT_TIMEOUT_S
+    level = given.integer(("SAGEMAKER_CONTAINER_LOG_LEVEL",), 0, 1000)
+    return ScriptSettings(
+        program=given.text("SAGEMAKER_PROGRAM"),
+        submit_directory=given.text("SAGEMAKER_SUBMIT_DIRECTORY"),
+        default_accept=given.text("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or DEFAULT_SCRIPT_ACCEPT,
+        log_level=_INFO if level is None else level,
+        timeout_s=given.integer(_TIMEOUT_NAMES, 1, 86_400) or timeout_s,
+    )
 
 
 def _max_body_bytes(max_payload_mb: int | None, *, is_batch: bool) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from crossfold.algorithms.threads import usable_threads
 from crossfold.errors import UserError
-from serve.settings import Settings
+from serve.settings import ScriptSettings, Settings
 
 MIB = 1024 * 1024
 
@@ -83,7 +83,36 @@ def test_every_variable_reaches_its_setting() -> None:
         uses_ensemble=False,
         bad_line=" ERROR ",
         has_metrics=True,
+        script=ScriptSettings(default_accept="application/json", log_level=20, timeout_s=61),
     )
+
+
+def test_every_variable_of_a_script_reaches_its_setting() -> None:
+    settings = _read(
+        SAGEMAKER_PROGRAM="mine.py",
+        SAGEMAKER_SUBMIT_DIRECTORY="/elsewhere/code",
+        SAGEMAKER_CONTAINER_LOG_LEVEL="10",
+        SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv",
+        MODEL_SERVER_TIMEOUT="61",
+    )
+
+    assert settings.script == ScriptSettings(
+        program="mine.py",
+        submit_directory="/elsewhere/code",
+        default_accept="text/csv",
+        log_level=10,
+        timeout_s=61,
+    )
+
+
+def test_a_script_answers_in_json_and_has_as_long_as_its_caller_waits() -> None:
+    assert _read().script == ScriptSettings(
+        default_accept="application/json", log_level=20, timeout_s=60
+    )
+    # AWS docs, "ModelClientConfig": 600 s.
+    assert _read(SAGEMAKER_BATCH="true").script.timeout_s == 600
+    assert _read(SAGEMAKER_BATCH="true", MODEL_SERVER_TIMEOUT="7").script.timeout_s == 7
+    assert _read(SAGEMAKER_PROGRAM=" ", SAGEMAKER_SUBMIT_DIRECTORY="").script.program is None
 
 
 def test_the_name_with_the_prefix_is_stronger() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 
 _MOST_HEADER = 1 << 16
 _MOST_DIGITS = 15
+_MOST_AXES = 32
 _ITEM = re.compile(
     r"""\s*(['"])(?P<key>descr|fortran_order|shape)\1\s*:\s*"""
     r"""(?P<value>'[^'\\]*'|"[^"\\]*"|True|False|\([\d\s,]*\))\s*(?:,|$)"""
@@ -40,21 +42,48 @@ def decode_npy(body: bytes, schema: Schema) -> NDArray[Any]:
         It is no NPY file, holds other than numbers, or its shape does not fit columns and bytes.
     """
     start, header = _header(body)
-    dtype, shape = _dtype(header.get("descr", "")), _shape(header.get("shape", ""), schema)
-    n_items = math.prod(shape)
+    dtype, sizes = _dtype(header.get("descr", "")), _sizes(header.get("shape", ""))
+    if not 1 <= len(sizes) <= 2 or sizes[-1] != schema.n_features:
+        raise BadBodyError(
+            f"the array has shape {quoted(header.get('shape', ''))}; expected (rows, "
+            f"{schema.n_features}), or ({schema.n_features},) for one row"
+        )
+    numbers = _numbers(body, start, dtype, sizes)
+    return features_of_numbers(
+        numbers.reshape((-1, schema.n_features), order=_order(header)), schema
+    )
+
+
+def array_of_npy(body: bytes) -> NDArray[Any]:
+    """Read an array of numbers of any shape, as it was written.
+
+    Raises
+    ------
+    BadBodyError
+        It is no NPY file, holds other than numbers, or its shape does not fit the bytes.
+    """
+    start, header = _header(body)
+    dtype, sizes = _dtype(header.get("descr", "")), _sizes(header.get("shape", ""))
+    if len(sizes) > _MOST_AXES:
+        raise BadBodyError(f"the array has {len(sizes)} axes; expected at most {_MOST_AXES}")
+    return _numbers(body, start, dtype, sizes).reshape(sizes, order=_order(header))
+
+
+def _numbers(body: bytes, start: int, dtype: np.dtype[Any], sizes: tuple[int, ...]) -> NDArray[Any]:
+    """Return the numbers in the order of the file, without a copy."""
+    n_items = math.prod(sizes)
     if n_items * dtype.itemsize != len(body) - start:
         raise BadBodyError(
-            f"the header promises shape {shape} of {dtype.str!r}, {n_items * dtype.itemsize} "
+            f"the header promises shape {sizes} of {dtype.str!r}, {n_items * dtype.itemsize} "
             f"bytes, but {len(body) - start} follow; write the file again"
         )
     if not n_items:
         raise BadBodyError("no rows; give at least one")
-    numbers = np.frombuffer(body, dtype, offset=start)
-    order = "F" if header.get("fortran_order") == "True" else "C"
-    return features_of_numbers(
-        numbers.reshape((-1, schema.n_features), order=order),  # type: ignore[call-overload]  # F or C
-        schema,
-    )
+    return np.frombuffer(body, dtype, offset=start)
+
+
+def _order(header: Mapping[str, str]) -> Literal["C", "F"]:
+    return "F" if header.get("fortran_order") == "True" else "C"
 
 
 def _header(body: bytes) -> tuple[int, dict[str, str]]:
@@ -92,15 +121,10 @@ def _dtype(descr: str) -> np.dtype[Any]:
     )
 
 
-def _shape(text: str, schema: Schema) -> tuple[int, ...]:
+def _sizes(text: str) -> tuple[int, ...]:
     sizes = [size.strip() for size in text[1:-1].split(",")]
     if not sizes[-1]:
         sizes.pop()
     if any(len(size) > _MOST_DIGITS or not size.isdigit() for size in sizes):
         raise BadBodyError(f"the array has shape {quoted(text)}; write the file with numpy.save")
-    if not 1 <= len(sizes) <= 2 or int(sizes[-1]) != schema.n_features:
-        raise BadBodyError(
-            f"the array has shape {quoted(text)}; expected (rows, {schema.n_features}), or "
-            f"({schema.n_features},) for one row"
-        )
     return tuple(map(int, sizes))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 
-from serve.refusals import Refusal
+from serve.refusals import Refusal, presentable
 
 _CALLED = "the model folder"
-_PATH = re.compile(r"(?<![\w.])/(?:[^\s/'\"]+/)+[^\s/'\":;,]*")
-_MAX_MESSAGE = 400
 
 
 def model_folder(url: str, models: Path) -> Path:
@@ -57,7 +54,5 @@ def model_folder(url: str, models: Path) -> Path:
 
 def without_paths(message: str, folder: Path) -> str:
     """Tell what is wrong with a model in one line that a client may see."""
-    text = " ".join(message.split())
-    text = text.replace(f"model folder {str(folder)!r}", _CALLED).replace(str(folder), _CALLED)
-    text = _PATH.sub("…", text)
-    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
+    text = message.replace(f"model folder {str(folder)!r}", _CALLED)
+    return presentable(text.replace(str(folder), _CALLED))

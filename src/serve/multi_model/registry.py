@@ -28,7 +28,8 @@ from serve.multi_model.trials import Trials
 from serve.predictor import Predictor
 from serve.refusals import Refusal
 from serve.request_log import log_event, log_traceback
-from serve.settings import Settings
+from serve.settings import ScriptSettings, Settings
+from serve.user_script.finding import find_script
 
 MAX_NAME = 1024
 """SageMaker's names are hashes of 32 or 64 characters."""
@@ -244,6 +245,7 @@ class ModelRegistry:
         if n_free is not None and n_free < LEAST_BYTES:
             reason = "there is not enough memory for a further model; unload others first"
             raise Refusal(507, reason)
+        _refuse_script(folder)
         n_bytes = self._trials.require_good(folder, n_free)
         predictor = self._predictor(folder)
         with self._changed:
@@ -315,6 +317,19 @@ class Use:
         """Give the model back."""
         if self._entry is not None:
             self._registry._release(self._entry)  # noqa: SLF001 (its other half)
+
+
+def _refuse_script(folder: Path) -> None:
+    """Refuse a model that a script serves: all models share one process, and so would all scripts.
+
+    Two of them have modules of the same name, and no script's modules can be unloaded.
+    """
+    if find_script(folder, ScriptSettings()) is not None:
+        reason = (
+            "the model is served by a script of its own (code/inference.py), which a multi-model "
+            "server does not run; give it an endpoint of its own"
+        )
+        raise Refusal(400, reason)
 
 
 def _is_text(name: str) -> bool:

@@ -1,0 +1,126 @@
+"""Which script serves a model folder: found by its place, before anything of it runs.
+
+Source: AWS's containers look for ``inference.py`` in the folder ``code`` of the model, unless
+``SAGEMAKER_PROGRAM`` and ``SAGEMAKER_SUBMIT_DIRECTORY`` say otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import orjson
+
+from crossfold.data.cells import quoted
+from crossfold.errors import UserError
+from crossfold.persistence.bundle import MAX_MANIFEST_BYTES
+from crossfold.persistence.manifest import FILE_NAME
+from serve.request_log import log_event
+from serve.settings import ScriptSettings
+
+CODE = "code"
+DEFAULT_PROGRAM = "inference.py"
+
+_KEYS = frozenset({"format", "algorithm", "models"})
+_FILE = "file://"
+_REMOTE = "s3://"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and where it lies.
+
+    Attributes
+    ----------
+    folder : Path
+        What its imports are looked for in.
+    program : Path
+        The file itself, in that folder or below.
+    """
+
+    folder: Path
+    program: Path
+
+    @property
+    def name(self) -> str:
+        """Name the file as the user does."""
+        return self.program.relative_to(self.folder).as_posix()
+
+
+def find_script(model: Path, settings: ScriptSettings) -> Script | None:
+    """Find the script that serves `model`; None where the folder is for us to read.
+
+    A manifest of ours goes before any script.  Without one, ``SAGEMAKER_PROGRAM`` is obeyed, and
+    else ``inference.py`` is taken where there is one.
+
+    Raises
+    ------
+    UserError
+        ``SAGEMAKER_PROGRAM`` names nothing that can be served.
+    """
+    folder = _folder(model, settings.submit_directory)
+    program = folder / (settings.program or DEFAULT_PROGRAM)
+    if settings.program is None and not program.is_file():
+        return None
+    if has_own_manifest(model):
+        facts = {"program": program.name, "message": "the model has a manifest and is served by it"}
+        log_event("script_ignored", facts)
+        return None
+    return _checked(folder, settings)
+
+
+def has_own_manifest(model: Path) -> bool:
+    """Say whether a folder's manifest is one of ours; other programs call files so, too."""
+    path = model / FILE_NAME
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            return False
+        document = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.keys() >= _KEYS
+
+
+def _folder(model: Path, submit_directory: str | None) -> Path:
+    # What lies in S3 is not fetched: the SDKs put the same files into the model's archive as well
+    # when they repack it, and a server that needs a network to start fails when it scales.
+    if submit_directory is None or submit_directory.startswith(_REMOTE):
+        return model / CODE
+    return Path(submit_directory.removeprefix(_FILE))
+
+
+def _checked(folder: Path, settings: ScriptSettings) -> Script:
+    name = settings.program or DEFAULT_PROGRAM
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        message = (
+            f"SAGEMAKER_PROGRAM is {quoted(name)}; expected a file below "
+            "SAGEMAKER_SUBMIT_DIRECTORY, named from there"
+        )
+        raise UserError(message)
+    # AWS's containers take the name of a module as well.
+    if not relative.suffix:
+        relative = relative.with_suffix(".py")
+    if relative.suffix != ".py":
+        message = (
+            f"SAGEMAKER_PROGRAM is {quoted(name)}; to serve, expected a Python file that defines "
+            "model_fn"
+        )
+        raise UserError(message)
+    program = folder / relative
+    if not program.is_file():
+        raise UserError(_missing(folder, relative, settings.submit_directory))
+    return Script(folder, program)
+
+
+def _missing(folder: Path, program: PurePosixPath, submit_directory: str | None) -> str:
+    seen = f"SAGEMAKER_PROGRAM is {quoted(str(program))}, which is not in {str(folder)!r}"
+    if submit_directory is not None and submit_directory.startswith(_REMOTE):
+        return (
+            f"{seen}, and SAGEMAKER_SUBMIT_DIRECTORY {quoted(submit_directory)} is not fetched "
+            "when serving; put the script into the folder 'code' of model.tar.gz"
+        )
+    return (
+        f"{seen}; put the script into the folder 'code' of model.tar.gz, or name the folder it is "
+        "in by SAGEMAKER_SUBMIT_DIRECTORY"
+    )
