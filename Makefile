@@ -25,6 +25,8 @@ BENCH_READY := $(VENV)/.bench-ready
 LOCK_VENV := .lock-venv
 AUDIT_VENV := build/audit
 AUDIT_READY := $(AUDIT_VENV)/.ready
+SCRIPT_VENV := build/script-mode
+SCRIPT_READY := $(SCRIPT_VENV)/.ready
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 DEMO_MODEL := build/demo/model/manifest.json
@@ -34,9 +36,9 @@ COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos plane-load \
+.PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos simulate plane-load \
 	build base-image sizes sbom scan smoke test-image test-local-mode \
-	test-rehearsal push rehearse conformance lock clean
+	test-rehearsal test-script-mode push rehearse conformance lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -77,8 +79,12 @@ bench: $(BENCH_READY) ## measure speed and memory beside the peers
 fuzz: $(READY) ## send 100,000 made-up bodies to every kind of model
 	$(BIN)/python -m tests.soak.fuzz --bodies 100000
 
-chaos: $(READY) ## kill workers under load and count what is lost
+chaos: $(READY) ## kill workers under load, and drivers and folds in a simulation; count what is lost
 	$(BIN)/python -m tests.soak.chaos --seconds 30
+	$(BIN)/python -m tests.simulation.chaos --runs 1000
+
+simulate: $(READY) ## show what sibling fold jobs cost as drivers and folds grow, in virtual time
+	$(BIN)/python -m tests.simulation.cost
 
 plane-load: $(READY) ## run 50 training jobs at once on the local control plane, twice, and ask it how they are
 	$(BIN)/python -m tests.soak.plane_load --jobs 50 --rounds 2
@@ -115,6 +121,9 @@ test-rehearsal: $(READY) ## run the SDKs' own scripts against the local control 
 	PYTHON=$(PYTHON) tests/local_mode/environment.sh 2 && PYTHON=$(PYTHON) tests/local_mode/environment.sh 3
 	CROSSFOLD_REHEARSAL=1 CROSSFOLD_IMAGE=$(if $(IMAGE),$(IMAGE):latest) DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/rehearsal
 
+test-script-mode: $(READY) $(SCRIPT_READY) ## run the tests of script mode with sagemaker-training itself (needs a C compiler)
+	CROSSFOLD_SCRIPT_MODE_PYTHON=$(abspath $(SCRIPT_VENV))/bin/python $(BIN)/python -m pytest -q tests/unit/test_script_*.py tests/functional/test_script_mode.py
+
 push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN=1 only shows how)
 	$(BIN)/python -I docker/push.py $(IMAGE):latest --repository $(REPOSITORY) --version $(VERSION) --docker $(DOCKER) \
 		--region "$(AWS_REGION)" --uri-file build/image-uri $(if $(DRY_RUN),--dry-run)
@@ -150,3 +159,9 @@ $(BENCH_READY): requirements/bench.txt $(READY)
 $(AUDIT_READY): requirements/audit.txt
 	$(PYTHON) -m venv --clear $(AUDIT_VENV)
 	$(AUDIT_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $< && touch $@
+
+# Our own code comes from the checkout, by a path file: pip would need the build backend here too.
+$(SCRIPT_READY): requirements/runtime.txt requirements/script-mode.txt
+	$(PYTHON) -m venv --clear $(SCRIPT_VENV)
+	$(SCRIPT_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/runtime.txt -r requirements/script-mode.txt
+	echo $(abspath src) > "$$(echo $(SCRIPT_VENV)/lib/python3.*/site-packages)/crossfold.pth" && touch $@

@@ -1,6 +1,8 @@
 """Measure speed and memory beside the peers; print tables, then which claims hold.
 
-    python bench/run.py [--quick] [small_job | cv_speed | memory | scaling | serving] ...
+    python bench/run.py [--quick] [SECTION ...]
+
+The sections: small_job, script_mode, cv_speed, memory, scaling, serving; all by default.
 
 ``serving`` stands for its parts, each of which can be named as well: ``serving_latency``,
 ``serving_bodies``, ``serving_peers``, ``serving_start``, ``serving_soak``.
@@ -25,6 +27,7 @@ from cv_speed import measure_cv_speed
 from memory import measure_memory
 from report import Section, claims_table
 from scaling import draw_scaling, measure_scaling
+from script_mode import measure_script_mode
 from serving.bodies import measure_bodies
 from serving.latency import measure_latency
 from serving.rivals import measure_rivals
@@ -35,6 +38,7 @@ from workplace import Workplace
 
 SECTIONS: Mapping[str, Callable[[Workplace], Section]] = {
     "small_job": measure_small_job,
+    "script_mode": measure_script_mode,
     "cv_speed": measure_cv_speed,
     "memory": measure_memory,
     "scaling": measure_scaling,

@@ -7,6 +7,7 @@ import os
 import sys
 
 from crossfold.contract.paths import OptMl
+from train.grace import Grace
 from train.supervisor import supervise
 
 
@@ -22,10 +23,10 @@ def main() -> int:
     environ = dict(os.environ)
     opt_ml = OptMl.from_environ(environ)
 
-    def story() -> int:
+    def story(grace: Grace) -> int:
         from train.worker import work
 
-        return work(opt_ml, environ, force_driver="--driver" in arguments)
+        return work(opt_ml, environ, grace, force_driver="--driver" in arguments)
 
     return supervise(opt_ml, story, owner=_owner(arguments))
 

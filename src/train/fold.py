@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from crossfold.contract import metric_lines
 from crossfold.contract.stop import StopRequest
-from crossfold.errors import UserError
+from crossfold.errors import PlatformError, UserError
 from crossfold.fitting.fold_fit import fit_fold
 from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, save_fold_result
+from crossfold.fitting.identity import identity_key, identity_of
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
 from crossfold.fitting.preparation import make_problem
+from crossfold.fitting.problem import FoldedProblem
 from crossfold.fitting.splitting import split_rows
 
 
@@ -20,12 +22,16 @@ def run_fold(job: Job, stop: StopRequest) -> None:
     ------
     UserError
         There is no such fold.
+    PlatformError
+        The fold reads other data, or reads it otherwise, than the driver that started it.
     Stopped
         A stop was asked for before the fold was scored.
     """
+    _heed_driver(job, stop)
     data = read_job_data(job, folded=True)
     problem = make_problem(job, data)
     folded = split_rows(job, problem, data)
+    _check_identity(job, folded)
     index, n_folds = job.request.driver.fold_index, len(folded.assignment.splits)
     if index is None or index >= n_folds:
         msg = f"hyperparameter 'cv_fold_index' is {index!r}; this split has folds 0 … {n_folds - 1}"
@@ -45,3 +51,27 @@ def run_fold(job: Job, stop: StopRequest) -> None:
             job.log(metric_lines.final_line(split, name, values[name]))
     if objective in result.validation:
         job.log(metric_lines.fold_alias_line(objective, result.validation[objective]))
+
+
+def _heed_driver(job: Job, stop: StopRequest) -> None:
+    """End with the driver, also where nobody stops this job."""
+    uri = job.request.driver.stop_marker
+    if uri is None:
+        return
+    from cv_driver.sagemaker_api import connect
+    from cv_driver.siblings.stop_marker import watch_marker
+
+    watch_marker(lambda: connect(job.environ), uri, stop, job.log)
+
+
+def _check_identity(job: Job, folded: FoldedProblem) -> None:
+    expected = job.request.driver.fingerprint
+    if expected is None:
+        return
+    own = identity_key(identity_of(job, folded, folded.problem.rows.table.fingerprint()))
+    if own != expected:
+        msg = (
+            "the fold reads other data than its driver, or reads it otherwise (fingerprint "
+            f"{own}, the driver's {expected}); channels, hyperparameters and image must be the same"
+        )
+        raise PlatformError(msg)

@@ -20,6 +20,8 @@ from train import company
 
 # AWS's cross-validation sample hands the tuned hyperparameters to its final job in this channel.
 _JOBINFO = "jobinfo"
+# A script's host that is done finds the leader at work, or not at all.
+_MEET_AGAIN_S = 3.0
 _RESULTS = ("cv_results.json", "evaluation.json", "oof_predictions.csv", FOLD_RESULT)
 
 
@@ -43,6 +45,9 @@ def run_job(
         company.lead(hosts)
         _clear_earlier_start(opt_ml)
     job = _read_job(opt_ml, environ, stream, force_driver=force_driver)
+    if job.request.mode == "script":
+        _run_script(job, hosts, stop)
+        return
     _refuse_shards(job.channels, hosts)
     for note in job.request.notes:
         job.log(note)
@@ -68,12 +73,19 @@ def _read_job(
     if _JOBINFO in channels:
         hyperparameters |= hyperparameters_of_jobinfo(channels[_JOBINFO].folder)
     request = read_request(hyperparameters, environ, force_driver=force_driver)
-    training_channel(channels)
+    if request.mode != "script":
+        training_channel(channels)
     return Job(opt_ml, request, hyperparameters, channels, environ, stream)
 
 
 def _run_mode(job: Job, stop: StopRequest) -> None:
     """Run the mode; each loads only what it runs."""
+    if job.request.script is not None:
+        msg = (
+            f"sagemaker_program is {job.request.script!r}, and folds are asked for; this version "
+            "cross-validates no user scripts: remove cv_folds, or the program"
+        )
+        raise UserError(msg)
     if job.request.mode == "fold":
         from train.fold import run_fold
 
@@ -82,13 +94,19 @@ def _run_mode(job: Job, stop: StopRequest) -> None:
         from cv_driver.driver import drive
 
         drive(job, stop)
-    elif job.request.mode == "single":
+    else:
         from train.single import train_single
 
         train_single(job, stop)
-    else:
-        msg = "hyperparameter 'sagemaker_program': this version runs no user scripts; remove it"
-        raise UserError(msg)
+
+
+def _run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
+    """Run the user's script, on every host; the leader's end shall be the first."""
+    from train.script.script_job import run_script
+
+    run_script(job, hosts, stop)
+    if not hosts.is_leader:
+        company.follow(hosts, stop, meet_s=_MEET_AGAIN_S)
 
 
 def _follow(job: Job, hosts: Hosts, stop: StopRequest) -> None:

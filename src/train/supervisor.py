@@ -15,9 +15,8 @@ from collections.abc import Callable
 
 from crossfold.contract.failure import write_failure
 from crossfold.contract.paths import OptMl
+from train.grace import Grace
 
-# The job itself ends within 8 s of a stop; the interface promises 10 s.
-GRACE_S = 9.0
 _OWNER_POLL_S = 0.5
 # Spelt out: this process stays small, so it imports nothing that knows the format.
 MANIFEST = "manifest.json"
@@ -25,14 +24,14 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 _HEARD = (signal.SIGCHLD, *_PASSED_ON)
 
 
-def supervise(opt_ml: OptMl, story: Callable[[], int], *, owner: int | None = None) -> int:
+def supervise(opt_ml: OptMl, story: Callable[[Grace], int], *, owner: int | None = None) -> int:
     """Run `story` in a child process; return its exit code, 1 for every failure.
 
     Parameters
     ----------
     opt_ml : OptMl
     story : callable
-        Returns 0 or 1.
+        Returns 0 or 1; may change how long it has after a stop.
     owner : int, optional
         Process that started this one; the job ends when it is gone.
     """
@@ -40,14 +39,15 @@ def supervise(opt_ml: OptMl, story: Callable[[], int], *, owner: int | None = No
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     # Whoever started this may ignore its children's ends, and that is inherited.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    grace = Grace()
     child = os.fork()
     if child == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
-        code = story()
+        code = story(grace)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    status, was_stopped = _wait(child, owner)
+    status, was_stopped = _wait(child, owner, grace)
     if os.WIFSIGNALED(status):
         if was_stopped and (opt_ml.model / MANIFEST).is_file():
             return 0  # slow rounds are saved as they end: the model so far is there
@@ -60,18 +60,18 @@ def supervise(opt_ml: OptMl, story: Callable[[], int], *, owner: int | None = No
     return 0 if status == 0 else 1
 
 
-def _wait(child: int, owner: int | None) -> tuple[int, bool]:
+def _wait(child: int, owner: int | None, grace: Grace) -> tuple[int, bool]:
     """Return the child's wait status and whether a stop was passed on to it."""
-    deadline: float | None = None
+    stopped_at: float | None = None
     while True:
         info = signal.sigtimedwait(_HEARD, _OWNER_POLL_S)
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
-            return status, deadline is not None
+            return status, stopped_at is not None
         if info is not None and info.si_signo in _PASSED_ON:
             os.kill(child, info.si_signo)
-            deadline = deadline or time.monotonic() + GRACE_S
-        is_over = deadline is not None and time.monotonic() > deadline
+            stopped_at = stopped_at or time.monotonic()
+        is_over = stopped_at is not None and time.monotonic() > stopped_at + grace.seconds
         if is_over or (owner is not None and os.getppid() != owner):
             os.kill(child, signal.SIGKILL)
 

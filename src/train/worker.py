@@ -20,15 +20,17 @@ from types import FrameType
 
 from crossfold.contract.failure import describe_failure, write_failure
 from crossfold.contract.paths import OptMl
-from crossfold.contract.stop import Stopped, StopRequest
+from crossfold.contract.stop import PATIENCE_S, Stopped, StopRequest
 from crossfold.errors import UserError
 from crossfold.persistence.bundle import clear_bundle
 from crossfold.persistence.manifest import FILE_NAME
+from train.grace import USUAL_S, Grace
 from train.job import run_job
+from train.script.errors import OwnReason, ScriptFailed, ScriptLost
 
-# A round, a fold or a read that lasts longer than this after a stop is left to its fate.
-PATIENCE_S = 7.0
 _POLL_S = 0.5
+# What the supervisor waits longer than this process: it reports, and ends.
+_REPORT_S = USUAL_S - PATIENCE_S
 
 
 class JobThread(threading.Thread):
@@ -58,7 +60,7 @@ class JobThread(threading.Thread):
             self.error = error
 
 
-def work(opt_ml: OptMl, environ: Mapping[str, str], *, force_driver: bool) -> int:
+def work(opt_ml: OptMl, environ: Mapping[str, str], grace: Grace, *, force_driver: bool) -> int:
     """Run the job; report its end in the failure file; return 0 or 1."""
     # Imports make hundreds of thousands of objects that live to the end; to look through them
     # again and again for garbage took a tenth of a small job.
@@ -78,21 +80,22 @@ def work(opt_ml: OptMl, environ: Mapping[str, str], *, force_driver: bool) -> in
         thread.start()
     except RuntimeError as refused:
         return _report(opt_ml, MemoryError(str(refused)))
-    error = _wait(thread, stop)
+    error = _wait(thread, stop, grace)
     if isinstance(error, Stopped) and _has_model(opt_ml):
         # The round that was under way is lost; the model of the last finished one is on disk.
         error = None
     return 0 if error is None else _report(opt_ml, error)
 
 
-def _wait(thread: JobThread, stop: StopRequest) -> BaseException | None:
+def _wait(thread: JobThread, stop: StopRequest, grace: Grace) -> BaseException | None:
     supervisor = os.getppid()
     asked_at: float | None = None
     while thread.is_alive():
         thread.join(_POLL_S)
+        grace.seconds = stop.patience_s + _REPORT_S
         if stop.is_set and asked_at is None:
             asked_at = time.monotonic()
-        if asked_at is not None and time.monotonic() > asked_at + PATIENCE_S:
+        if asked_at is not None and time.monotonic() > asked_at + stop.patience_s:
             return Stopped()
         if os.getppid() != supervisor:
             os._exit(1)
@@ -106,12 +109,13 @@ def _has_model(opt_ml: OptMl) -> bool:
 def _report(opt_ml: OptMl, error: BaseException) -> int:
     """Write the failure file first: neither a full log nor a lost disk may keep it back."""
     line = describe_failure(error)
-    write_failure(opt_ml.failure, line)
+    if not isinstance(error, OwnReason):
+        write_failure(opt_ml.failure, line)
     with contextlib.suppress(OSError):
         # What slow rounds left before the failure is no model of a job that failed.
         clear_bundle(opt_ml.model)
     with contextlib.suppress(OSError):
-        if not isinstance(error, (UserError, Stopped)):
+        if not isinstance(error, (UserError, Stopped, ScriptFailed, ScriptLost)):
             traceback.print_exception(error, file=sys.stdout)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from crossfold.errors import PlatformError
 
+# A round, a fold or a read that lasts longer than this after a stop is left to its fate.
+PATIENCE_S = 7.0
+
 
 class Stopped(PlatformError):
     """The job was stopped at a point where no model exists yet."""
@@ -27,6 +30,8 @@ class StopRequest:
         """Start unset; a stop of `parent` is a stop of this one, and not the other way round."""
         self._parent = parent
         self._is_asked = False
+        # Seconds that whoever asks for the stop shall wait before it leaves the job to its fate.
+        self.patience_s = PATIENCE_S
 
     @property
     def is_set(self) -> bool:

@@ -1,0 +1,69 @@
+"""``requirements.txt`` and packages: what pip is asked for before the program runs.
+
+As sagemaker-training: a package is installed from its folder, together with ``requirements.txt``;
+beside a Python file ``requirements.txt`` is; a command installs for itself.  With nothing to
+install there is no pip and no network.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from crossfold.errors import UserError
+from train.script.child import Program
+from train.script.entry_point import EntryPoint
+
+_REQUIREMENTS = "requirements.txt"
+# Read by every version of pip that knows them, ignored by the others; the user's own come first.
+_SETTINGS = {
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "PIP_ROOT_USER_ACTION": "ignore",
+}
+
+
+def installation(folder: Path, entry: EntryPoint, environ: Mapping[str, str]) -> Program | None:
+    """Return the run of pip that the source needs; None where there is nothing to install.
+
+    Raises
+    ------
+    UserError
+        Something is to be installed, and there is no pip.
+    """
+    wanted: list[str] = []
+    if entry.kind == "package":
+        wanted.append(".")
+    if entry.kind != "command" and _asks_for_something(folder / _REQUIREMENTS):
+        wanted += ["--requirement", _REQUIREMENTS]
+    if not wanted:
+        return None
+    if importlib.util.find_spec("pip") is None:
+        raise UserError(
+            f"the source asks for {' '.join(wanted)}, but this image has no pip; build it with "
+            "REQUIREMENTS='runtime.txt script-mode.txt', or install it in an image of your own"
+        )
+    # -P: a queue.py of the user's must not be taken for the standard library's by pip.
+    argv = (sys.executable, "-P", "-m", "pip", "install", *wanted)
+    return Program(argv, folder, {**_SETTINGS, **environ})
+
+
+def pip_reason(errors: bytes) -> str:
+    """Return pip's own words for why it failed, the last ones last."""
+    lines = errors.decode("utf-8", errors="replace").splitlines()
+    said = [re.sub(r"^\s*(ERROR|error): *", "", line) for line in lines if _is_error(line)]
+    return "; ".join(dict.fromkeys(said)) or "see the log"
+
+
+def _is_error(line: str) -> bool:
+    return line.lstrip().startswith(("ERROR:", "error:"))
+
+
+def _asks_for_something(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)

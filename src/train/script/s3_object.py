@@ -1,0 +1,77 @@
+"""One object of S3 → a file.  The only module of `train` that imports boto3, when it is called.
+
+Sources: boto3's documentation, "Configuration" (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_S3``);
+sagemaker-training's README (``S3_ENDPOINT_URL``); API reference of S3, "GetObject".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from crossfold.errors import PlatformError, UserError
+
+# Seconds.
+_CONNECT_S = 10
+_READ_S = 60
+_ATTEMPTS = 5
+
+_GONE = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_DENIED = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
+
+def download(uri: str, path: Path, *, region: str | None, environ: Mapping[str, str]) -> None:
+    """Write the object to `path`.
+
+    Raises
+    ------
+    UserError
+        The URI is none, there is no such object, the role may not read it, or boto3 or credentials
+        are missing.
+    PlatformError
+        S3 cannot be reached or fails.
+    """
+    parts = urlsplit(uri)
+    bucket, key = parts.netloc, parts.path.lstrip("/")
+    if parts.scheme != "s3" or not bucket or not key:
+        raise UserError(f"the source is {uri!r}; expected s3://BUCKET/KEY of a tar.gz archive")
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    except ImportError as error:
+        raise UserError(
+            f"{uri} cannot be read: this image has no boto3; build it with "
+            "REQUIREMENTS='runtime.txt script-mode.txt', or give the source as channel 'code'"
+        ) from error
+    config = Config(
+        connect_timeout=_CONNECT_S,
+        read_timeout=_READ_S,
+        retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+    )
+    try:
+        client = boto3.client(
+            "s3",
+            region_name=region,
+            endpoint_url=environ.get("S3_ENDPOINT_URL") or None,
+            config=config,
+        )
+        client.download_file(bucket, key, str(path))
+    except NoCredentialsError as error:
+        raise UserError(
+            f"{uri} cannot be read: the container has no credentials (network isolation?); "
+            "give the source as channel 'code'"
+        ) from error
+    except ClientError as error:
+        raise _explained(uri, str(error.response.get("Error", {}).get("Code")), error) from error
+    except BotoCoreError as error:
+        raise PlatformError(f"{uri} cannot be read: {error}") from error
+
+
+def _explained(uri: str, code: str, error: Exception) -> UserError | PlatformError:
+    if code in _GONE:
+        return UserError(f"{uri} does not exist ({code}); check sagemaker_submit_directory")
+    if code in _DENIED:
+        return UserError(f"{uri} may not be read ({code}); the job's role needs s3:GetObject on it")
+    return PlatformError(f"{uri} cannot be read: {error}")

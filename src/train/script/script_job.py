@@ -1,0 +1,189 @@
+"""One job that runs the user's script: fetch, install, describe, run, tell how it ended.
+
+Unlike a training of ours it runs on every host, on whatever part of the data the host has: that is
+what a script expects of SageMaker, and it is told which host it is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from crossfold.contract.hosts import Hosts
+from crossfold.contract.json_files import read_json_object
+from crossfold.contract.stop import StopRequest
+from crossfold.errors import UserError
+from crossfold.fitting.job import Job
+from train.script.child import Ending, Program, run_child
+from train.script.entry_point import EntryPoint, find_entry_point
+from train.script.environment import Invocation, Situation, decoded, describe
+from train.script.errors import OwnReason
+from train.script.failure import failure_of
+from train.script.installs import installation, pip_reason
+from train.script.source import Source, fetch_source, submit_directory
+
+GRACE = "CROSSFOLD_SCRIPT_GRACE_S"
+# SageMaker kills the container 120 s after SIGTERM (AWS docs, "StopTrainingJob"); the rest is for
+# ending what is left and for the reason.
+DEFAULT_GRACE_S = 110.0
+_MAX_GRACE_S = 3600.0
+_AFTER_GRACE_S = 3.0
+# A pip that is stopped has nothing to save.
+_INSTALL_GRACE_S = 2.0
+# Linux takes no longer argument or variable than 32 pages, its closing zero included.
+_PAGES_PER_TEXT = 32
+_LAUNCHERS = (
+    "sagemaker_mpi_enabled",
+    "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_pytorch_xla_multi_worker_enabled",
+    "sagemaker_torch_distributed_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+)
+
+
+def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
+    """Run the user's script to its end.
+
+    Raises
+    ------
+    UserError
+        The source, the program's name, an installation or a hyperparameter is at fault.
+    ScriptFailed, ScriptLost
+        The script ended with anything but success.
+    Stopped
+        A stop was asked for before the script was started.
+    """
+    grace_s = _grace_s(job.environ)
+    _refuse_launchers(job.hyperparameters)
+    source = fetch_source(job.opt_ml, job.hyperparameters, job.environ)
+    entry = find_entry_point(source.folder, job.request.script or "")
+    _install(job, source, entry, stop)
+    invocation = describe(_situation(job, hosts))
+    program = _program(job, source, entry, invocation)
+    for folder in (job.opt_ml.model, job.opt_ml.output_data):
+        folder.mkdir(parents=True, exist_ok=True)
+    # On this host; the leader has cleared what all of them may share.
+    job.opt_ml.failure.unlink(missing_ok=True)
+    stop.patience_s = grace_s + _AFTER_GRACE_S
+    stop.check()
+    n_given = len(invocation.arguments) // 2
+    job.log(f"script {entry.name} from {source.origin}; {n_given} hyperparameters")
+    ending = run_child(program, stop, grace_s=grace_s)
+    _report(job, entry, ending, grace_s)
+
+
+def _grace_s(environ: Mapping[str, str]) -> float:
+    text = environ.get(GRACE, "")
+    try:
+        seconds = float(text) if text else DEFAULT_GRACE_S
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _MAX_GRACE_S:
+        raise UserError(
+            f"environment variable {GRACE!r} is {text!r}; expected seconds from 0 to "
+            f"{_MAX_GRACE_S:g} between SIGTERM and SIGKILL"
+        )
+    return seconds
+
+
+def _refuse_launchers(hyperparameters: Mapping[str, str]) -> None:
+    values = decoded({name: hyperparameters.get(name, "null") for name in _LAUNCHERS})
+    asked = [name for name in _LAUNCHERS if values[name]]
+    if asked:
+        raise UserError(
+            f"hyperparameter {asked[0]!r} is {hyperparameters[asked[0]]!r}; this image starts one "
+            "process on each host: let the script start its own (torchrun, mpirun)"
+        )
+
+
+def _install(job: Job, source: Source, entry: EntryPoint, stop: StopRequest) -> None:
+    program = installation(source.folder, entry, job.environ)
+    if program is None:
+        return
+    job.log(f"pip {' '.join(program.argv[4:])}")
+    ending = run_child(program, stop, grace_s=_INSTALL_GRACE_S)
+    stop.check()
+    if ending.code != 0:
+        raise UserError(
+            f"pip {' '.join(program.argv[4:])} ended with exit code {ending.code}: "
+            f"{pip_reason(ending.errors)}"
+        )
+
+
+def _situation(job: Job, hosts: Hosts) -> Situation:
+    resources = read_json_object(job.opt_ml.resource_config) or {}
+    channels: Mapping[str, Any] | None = read_json_object(job.opt_ml.input_data_config)
+    if channels is None:
+        channels = {name: {"TrainingInputMode": "File"} for name in job.channels}
+    return Situation(
+        root=job.opt_ml.root,
+        program=job.request.script or "",
+        submit_directory=submit_directory(job.hyperparameters, job.environ),
+        hyperparameters=job.request.script_hyperparameters,
+        resources={"current_host": hosts.current, "hosts": list(hosts.names), **resources},
+        channels=channels,
+        environ=job.environ,
+    )
+
+
+def _program(job: Job, source: Source, entry: EntryPoint, invocation: Invocation) -> Program:
+    if invocation.note:
+        job.log(invocation.note)
+    environ = {**job.environ, **_fitting(job, invocation.variables)}
+    paths = [str(source.folder), job.environ.get("PYTHONPATH", "")]
+    environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    environ.setdefault("PYTHONUNBUFFERED", "1")
+    environ["PATH"] = _path_with_python(job.environ.get("PATH") or os.defpath)
+    for text in invocation.arguments:
+        if not _can_be_passed(text):
+            raise UserError(
+                f"hyperparameter {text[:80]!r} holds a zero byte or half a character, which no "
+                "program's argument can"
+            )
+    program = Program((*entry.argv, *invocation.arguments), source.folder, environ)
+    return replace(program, reach=entry.reach)
+
+
+def _fitting(job: Job, variables: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the variables that no process can be started with, and say so."""
+    longest = _PAGES_PER_TEXT * os.sysconf("SC_PAGE_SIZE")
+    fitting: dict[str, str] = {}
+    for name, text in variables.items():
+        if "=" in name or not _can_be_passed(name + text):
+            job.log(f"variable {name[:80]!r} is left out: its name or value is none for Linux")
+            continue
+        n_bytes = len(os.fsencode(name)) + len(os.fsencode(text)) + len("=\0")
+        if n_bytes > longest:
+            job.log(f"variable {name!r} is left out: {n_bytes:,} bytes; Linux takes {longest:,}")
+        else:
+            fitting[name] = text
+    return fitting
+
+
+def _can_be_passed(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _path_with_python(path: str) -> str:
+    """Let a shell's ``python`` and ``pip`` be those that run this."""
+    own = str(Path(sys.executable).parent)
+    return path if own in path.split(os.pathsep) else os.pathsep.join((own, path))
+
+
+def _report(job: Job, entry: EntryPoint, ending: Ending, grace_s: float) -> None:
+    if ending.left_behind:
+        job.log(f"{ending.left_behind} processes that {entry.name} left behind were ended")
+    failure = failure_of(ending, entry.name, grace_s)
+    if failure is None:
+        return
+    if job.opt_ml.failure.is_file():
+        raise OwnReason(f"{failure}; the script's own reason is in the failure file")
+    raise failure
