@@ -6,16 +6,13 @@ another job is never taken for one of this.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from crossfold.errors import PlatformError
 from crossfold.fitting.fold_result import FoldResult, load_fold_result, save_fold_result
-
-_KEY_LENGTH = 32
+from crossfold.fitting.identity import identity_key
 
 
 class FoldCheckpoints:
@@ -23,8 +20,7 @@ class FoldCheckpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         """Compute the key from everything that a fold's numbers depend on."""
-        text = json.dumps(identity, sort_keys=True, default=str)
-        self.key = hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+        self.key = identity_key(identity)
         self._folder = folder / "folds" / self.key
 
     @property

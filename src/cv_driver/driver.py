@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfold.contract.stop import StopRequest
+from crossfold.contract.stop import PATIENCE_S, StopRequest
 from crossfold.data.table import duplicate_groups
 from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
+from crossfold.fitting.identity import identity_of
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import JobData, read_job_data
 from crossfold.fitting.preparation import make_problem
 from crossfold.fitting.problem import FoldedProblem
 from crossfold.fitting.splitting import is_pooled, split_rows
-from crossfold.persistence.manifest import library_versions
 from crossfold.results.aggregate import aggregate
 from crossfold.results.cv_results_file import FailedFold
 from cv_driver.checkpoints import FoldCheckpoints
 from cv_driver.final_model import FinalModel, make_final_model
 from cv_driver.fold_log import FoldLog
 from cv_driver.launchers.choice import choose_launcher
-from cv_driver.launchers.launcher import Failed, Outcome, Succeeded
+from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
 from cv_driver.progress import Progress, fold_table
 from cv_driver.report import (
@@ -36,6 +36,14 @@ from cv_driver.report import (
     write_results,
 )
 from cv_driver.running_mean import RunningMean
+from cv_driver.siblings.launcher import SiblingLauncher
+from cv_driver.siblings.opening import (
+    Connection,
+    connect_parent,
+    open_launcher,
+    wants_siblings,
+)
+from cv_driver.siblings.publication import publish_results
 from cv_driver.watch import Policy, run_folds
 
 
@@ -64,26 +72,28 @@ def drive(job: Job, stop: StopRequest) -> None:
         The request, the data, a fold or the platform is at fault.
     """
     watch = Stopwatch()
+    siblings = connect_parent(job, stop) if wants_siblings(job) else None
     data = read_job_data(job, folded=True)
     # Before anything that waits for the library, whose import goes on meanwhile.
     fingerprint, groups = data.train.fingerprint(), duplicate_groups(data.train)
     watch.lap("read")
     folded = _split(job, data)
     stop.check()
-    identity = _identity(job, folded, fingerprint)
+    identity = identity_of(job, folded, fingerprint)
     checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
     n_duplicates = _count_duplicates(job, folded, groups)
     del groups  # as large as the labels, and the folds need the room
     watch.lap("import and split")
-    results, failed = _run(job, folded, checkpoints, stop)
+    ran = _run(job, folded, checkpoints, siblings, stop)
     watch.lap("folds")
-    outcome = _aggregate(job, folded, results, failed, identity, n_duplicates)
+    outcome = _aggregate(job, folded, ran, identity, n_duplicates)
     write_predictions(job.opt_ml, outcome)
     write_results(job.opt_ml, outcome, FinalModel("none"), watch.seconds)
     watch.lap("results")
     final = make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
     watch.lap("final model")
     write_results(job.opt_ml, outcome, final, watch.seconds)
+    publish_results(job, siblings)
     print_metric_lines(job.request, outcome, final, job.log)
 
 
@@ -95,19 +105,22 @@ def _split(job: Job, data: JobData) -> FoldedProblem:
     return folded
 
 
-def _identity(job: Job, folded: FoldedProblem, fingerprint: str) -> dict[str, Any]:
-    """Return everything that a fold's numbers depend on."""
-    return {
-        "data": fingerprint,
-        "split": folded.assignment.fingerprint(),
-        "request": job.request.canonical(),
-        "versions": library_versions(job.request.algorithm),
-    }
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What came of the folds."""
+
+    results: list[FoldResult]
+    failed: list[FailedFold]
+    instance_seconds: Mapping[str, float] | None
 
 
 def _run(
-    job: Job, folded: FoldedProblem, checkpoints: FoldCheckpoints, stop: StopRequest
-) -> tuple[list[FoldResult], list[FailedFold]]:
+    job: Job,
+    folded: FoldedProblem,
+    checkpoints: FoldCheckpoints,
+    siblings: Connection | None,
+    stop: StopRequest,
+) -> _Ran:
     """Run the folds that no earlier start has finished."""
     n_folds = len(folded.assignment.splits)
     policy = _policy(job, n_folds)
@@ -117,18 +130,45 @@ def _run(
     log.taken_over(results)
     missing = sorted(set(range(n_folds)) - {result.index for result in results})
     outcomes: list[Outcome] = []
+    spent: Mapping[str, float] | None = None
     if missing:
-        launcher = choose_launcher(job, folded, checkpoints.models, stop)
+        launcher = _open(job, folded, checkpoints, siblings, missing, stop)
         try:
             outcomes = run_folds(missing, launcher, policy, stop, log)
         finally:
             launcher.close()
             log.close()
+            stop.patience_s = PATIENCE_S
+        spent = _spent(job, launcher)
     results += [each.result for each in outcomes if isinstance(each, Succeeded)]
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
     ]
-    return sorted(results, key=lambda result: result.index), failed
+    return _Ran(sorted(results, key=lambda result: result.index), failed, spent)
+
+
+def _open(
+    job: Job,
+    folded: FoldedProblem,
+    checkpoints: FoldCheckpoints,
+    siblings: Connection | None,
+    missing: list[int],
+    stop: StopRequest,
+) -> Launcher:
+    if siblings is not None:
+        return open_launcher(siblings, job, folded, checkpoints, missing, stop)
+    models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
+    return choose_launcher(job, folded, models, stop)
+
+
+def _spent(job: Job, launcher: Launcher) -> Mapping[str, float] | None:
+    """Tell what the folds' jobs took."""
+    if not isinstance(launcher, SiblingLauncher):
+        return None
+    spent = launcher.instance_seconds
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in spent.items())
+    job.log(f"instance-seconds: {shown}")
+    return spent
 
 
 def _policy(job: Job, n_folds: int) -> Policy:
@@ -152,19 +192,27 @@ def _fold_log(job: Job, folded: FoldedProblem, checkpoints: FoldCheckpoints) -> 
 def _aggregate(
     job: Job,
     folded: FoldedProblem,
-    results: list[FoldResult],
-    failed: list[FailedFold],
+    ran: _Ran,
     identity: Mapping[str, Any],
     n_duplicates: int,
 ) -> CvOutcome:
-    pooled = is_pooled(job.request, folded.assignment)
+    results, pooled = ran.results, is_pooled(job.request, folded.assignment)
     scores = aggregate(results, folded.problem, pooled=pooled)
     for warning in dict.fromkeys(line for result in results for line in result.warnings):
         job.log(f"warning of the library: {warning}")
     for line in fold_table(results, scores):
         job.log(line)
     fingerprints = {"data": identity["data"], "split": identity["split"]}
-    return CvOutcome(folded, results, failed, scores, pooled, fingerprints, n_duplicates)
+    return CvOutcome(
+        folded,
+        results,
+        ran.failed,
+        scores,
+        pooled,
+        fingerprints,
+        n_duplicates,
+        ran.instance_seconds,
+    )
 
 
 def _count_duplicates(job: Job, folded: FoldedProblem, groups: NDArray[np.int64]) -> int:

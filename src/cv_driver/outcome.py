@@ -29,6 +29,8 @@ class CvOutcome:
         ``data`` and ``split``, sha256 in hexadecimal.
     n_duplicates_across : int
         Held-out rows whose exact copy lies in another fold.
+    instance_seconds : mapping, optional
+        Seconds × instances by use; None where folds were no jobs of their own.
     """
 
     folded: FoldedProblem
@@ -38,3 +40,4 @@ class CvOutcome:
     pooled: bool
     fingerprints: Mapping[str, str]
     n_duplicates_across: int
+    instance_seconds: Mapping[str, float] | None = None

@@ -27,8 +27,12 @@ DRIVER_ONLY = frozenset(
         "cv_folds",
         "cv_repeats",
         "cv_validation",
+        "cv_fingerprint",
+        "cv_stop_marker",
     }
 )
+# Of the names with an underscore, those that mean something to a fold.
+_UNDERSCORED = frozenset({"_tuning_objective_metric"})
 _DRIVER_PREFIX = "fold_"
 _KEPT = frozenset({"fold_column"})
 
@@ -58,4 +62,7 @@ def _is_drivers(name: str, request: JobRequest) -> bool:
         return request.published_form == "k"  # otherwise it is the algorithm's own
     if name.startswith("sagemaker_"):
         return True
+    if name.startswith("_") and request.script is None:
+        # Ignored by whoever reads it; there is room for a hundred names.
+        return name not in _UNDERSCORED
     return name in DRIVER_ONLY or (name.startswith(_DRIVER_PREFIX) and name not in _KEPT)

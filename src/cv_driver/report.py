@@ -38,6 +38,7 @@ def write_results(
         outcome.fingerprints,
         library_versions(problem.spec.algorithm),
         seconds,
+        outcome.instance_seconds,
     )
     write_whole_json(folder / "cv_results.json", cv_results_document(report))
     values = {name: (score.value, score.std) for name, score in outcome.scores.validation.items()}

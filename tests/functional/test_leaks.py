@@ -79,6 +79,7 @@ def _fold(root: Path, rows: Cells, own: Mapping[str, str]) -> tuple[FoldResult, 
 
 def _predicted(result: FoldResult) -> NDArray[np.float64]:
     prediction = result.prediction
+    assert prediction is not None
     found = next(
         each
         for each in (prediction.values, prediction.probabilities, prediction.scores)

@@ -16,7 +16,11 @@ from tests.conftest import ROOT
 TEMPLATE = ROOT / "docker/cloudformation.yml"
 REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-2"]
 # The service reference gives these actions no resource type.
-WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+WITHOUT_RESOURCE = {
+    "sagemaker:ListTrainingJobs",
+    "ecr:GetAuthorizationToken",
+    "cloudwatch:PutMetricData",
+}
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +138,16 @@ def test_jobs_may_pull_read_write_and_report(resources: Any) -> None:
 
 
 def test_driver_may_run_fold_jobs_and_hand_its_role_to_sagemaker_only(resources: Any) -> None:
-    jobs, role = statements(resources, "DriverPolicy")
+    jobs, search, role = statements(resources, "DriverPolicy")
 
     assert actions(jobs) == {
         "sagemaker:AddTags",
         "sagemaker:CreateTrainingJob",
         "sagemaker:DescribeTrainingJob",
+        "sagemaker:ListTags",
         "sagemaker:StopTrainingJob",
     }
+    assert actions(search) == {"sagemaker:ListTrainingJobs"}
     assert actions(role) == {"iam:PassRole"}
     assert role["Resource"] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
     assert role["Condition"]["StringEquals"] == {"iam:PassedToService": "sagemaker.amazonaws.com"}

@@ -48,6 +48,9 @@ class FoldResult:
     fold, repeat : int
     rows : ndarray of shape (n_test,), int64
         The held-out rows, ascending; `prediction` has the same order.
+    prediction : Prediction, optional
+        None where only scores are known: those that the service read in the log of a fold's job
+        whose output is lost.
     n_train, n_test : int
     best_round : int, optional
         Rounds that the fold's model uses; None if it is not boosted.
@@ -61,7 +64,7 @@ class FoldResult:
     fold: int
     repeat: int
     rows: NDArray[np.int64]
-    prediction: Prediction
+    prediction: Prediction | None
     n_train: int
     n_test: int
     best_round: int | None
@@ -76,7 +79,7 @@ def save_fold_result(path: Path, result: FoldResult) -> None:
     """Write the result aside and rename it, so that a file that is there is whole."""
     arrays: dict[str, NDArray[Any]] = {"rows": result.rows}
     for name in _ARRAYS:
-        array = getattr(result.prediction, name)
+        array = getattr(result.prediction, name, None)
         if array is not None:
             arrays[name] = array
     text = json.dumps(_document(result)).encode()
@@ -97,7 +100,9 @@ def load_fold_result(path: Path) -> FoldResult:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(bytes(arrays["document"]))
-        prediction = Prediction(**{name: arrays.get(name) for name in _ARRAYS})
+        predicted = {name: arrays.get(name) for name in _ARRAYS}
+        has_any = any(array is not None for array in predicted.values())
+        prediction = Prediction(**predicted) if has_any else None
         warnings = tuple(document.pop("warnings"))
         return FoldResult(rows=arrays["rows"], prediction=prediction, warnings=warnings, **document)
     except _DAMAGE as error:

@@ -66,6 +66,11 @@ class DriverOptions:
         Whether channel ``validation`` is only scored, or joins the rows that are folded.
     train_src, test_src, output_path, region : str, optional
         As the published pipeline names them.
+    fingerprint : str, optional
+        What a fold's driver says that everything its numbers depend on amounts to; None where no
+        driver started it as a job of its own.
+    stop_marker : str, optional
+        Object in S3 that ends a fold as soon as it appears.
     """
 
     fold_index: int | None = None
@@ -84,6 +89,8 @@ class DriverOptions:
     test_src: str | None = None
     output_path: str | None = None
     region: str | None = None
+    fingerprint: str | None = None
+    stop_marker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

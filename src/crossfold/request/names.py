@@ -105,6 +105,9 @@ DRIVER = (
     ),
     _P("cv_validation", Categorical(("holdout", "pool"))),
     _P("cv_alias_lines", Flag(), default="false"),
+    # What a driver tells the folds that it starts as jobs of their own.
+    _P("cv_fingerprint", Text("32 hexadecimal digits")),
+    _P("cv_stop_marker", Text("an S3 object")),
     _P("fold_instance_type", Text("an instance type"), aliases=("instance_type",)),
     _P("fold_instance_count", Integer(1), default="1"),
     _P("fold_volume_size_gb", Integer(1)),

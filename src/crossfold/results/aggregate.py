@@ -46,7 +46,8 @@ class CvScores:
     train, validation : mapping of metric name to Score
         `train` lacks a metric that is undefined on some fold's training rows.
     accuracy : float, optional
-        Accuracy over held-out rows, aggregated in the same way; None without classes.
+        Accuracy over held-out rows, aggregated in the same way; None without classes, or where
+        a fold's predictions are lost.
     """
 
     train: Mapping[str, Score]
@@ -90,7 +91,9 @@ def _pooled(results: Sequence[FoldResult], problem: Problem, metric: Metric) -> 
 def _pool(results: Sequence[FoldResult], repeat: int) -> tuple[NDArray[np.int64], Prediction]:
     own = [result for result in results if result.repeat == repeat]
     rows = np.concatenate([result.rows for result in own])
-    return rows, concat([result.prediction for result in own])
+    predictions = [result.prediction for result in own if result.prediction is not None]
+    assert len(predictions) == len(own), "scores alone are no result where rows are pooled"
+    return rows, concat(predictions)
 
 
 def _accuracy(results: Sequence[FoldResult], problem: Problem, *, pooled: bool) -> float | None:
@@ -103,5 +106,7 @@ def _accuracy(results: Sequence[FoldResult], problem: Problem, *, pooled: bool) 
     scores = [
         problem.rows.score([accuracy], result.prediction, result.rows)[accuracy.name]
         for result in results
+        if result.prediction is not None
     ]
-    return float(np.mean(scores))
+    # A mean over some of the folds would pass for that of all.
+    return float(np.mean(scores)) if len(scores) == len(results) else None

@@ -44,6 +44,8 @@ class CvReport:
     versions : mapping of library to version
     seconds : mapping
         Wall time by phase.
+    instance_seconds : mapping, optional
+        Seconds × instances by use; None where folds were no jobs of their own.
     """
 
     folded: FoldedProblem
@@ -56,6 +58,7 @@ class CvReport:
     fingerprints: Mapping[str, str]
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
+    instance_seconds: Mapping[str, float] | None = None
 
 
 def cv_results_document(report: CvReport) -> dict[str, Any]:
@@ -93,7 +96,11 @@ def cv_results_document(report: CvReport) -> dict[str, Any]:
         "final_model": dict(report.final_model),
         "versions": dict(report.versions),
         "seconds": dict(report.seconds),
-    }
+    } | (
+        {}
+        if report.instance_seconds is None
+        else {"instance_seconds": dict(report.instance_seconds)}
+    )
 
 
 def _folds(report: CvReport) -> list[dict[str, Any]]:
@@ -118,6 +125,8 @@ def _fold(result: FoldResult) -> dict[str, Any]:
         "fold": result.fold,
         "repeat": result.repeat,
         "status": "succeeded",
+        # Where a fold's output is lost, its scores are those that the service read in its log.
+        "source": "fold" if result.prediction is not None else "final_metrics",
         "n_train": result.n_train,
         "n_test": result.n_test,
         "best_round": result.best_round,

@@ -25,8 +25,11 @@ _NEEDS_QUOTES = frozenset(',"\r\n')
 
 
 def write_oof_predictions(path: Path, results: Sequence[FoldResult], problem: Problem) -> None:
-    """Write the held-out predictions of all folds, whole or not at all."""
-    columns = _columns(results, problem)
+    """Write the held-out predictions of all folds that have any, whole or not at all."""
+    predicted = [result for result in results if result.prediction is not None]
+    if not predicted:
+        return
+    columns = _columns(predicted, problem)
     write_whole_file(path, lambda aside: _write_columns(aside, columns))
 
 
@@ -34,7 +37,7 @@ def _columns(results: Sequence[FoldResult], problem: Problem) -> dict[str, NDArr
     rows = np.concatenate([result.rows for result in results])
     repeat = np.concatenate([np.full(result.n_test, result.repeat) for result in results])
     fold = np.concatenate([np.full(result.n_test, result.fold) for result in results])
-    prediction = concat([result.prediction for result in results])
+    prediction = concat([each.prediction for each in results if each.prediction is not None])
     numbers = rows if problem.row_numbers is None else problem.row_numbers[rows]
     order = np.lexsort((fold, repeat, numbers))
     rows, prediction = rows[order], prediction.take(order)

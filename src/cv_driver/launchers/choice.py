@@ -6,7 +6,6 @@ from pathlib import Path
 
 from crossfold.algorithms.registry import is_boosted
 from crossfold.contract.stop import StopRequest
-from crossfold.errors import UserError
 from crossfold.fitting.job import Job
 from crossfold.fitting.problem import FoldedProblem
 from cv_driver.launchers.cores import share_cores
@@ -15,13 +14,18 @@ from cv_driver.launchers.launcher import Launcher
 from cv_driver.launchers.process import ProcessLauncher
 
 
-def choose_launcher(job: Job, folded: FoldedProblem, models: Path, stop: StopRequest) -> Launcher:
-    """Return the launcher that the request names.
+def choose_launcher(
+    job: Job, folded: FoldedProblem, models: Path | None, stop: StopRequest
+) -> Launcher:
+    """Return the launcher on this machine that the request names.
 
-    Raises
-    ------
-    UserError
-        The launcher is not part of this version.
+    Parameters
+    ----------
+    job : Job
+    folded : FoldedProblem
+    models : Path, optional
+        Receives the folds' models.
+    stop : StopRequest
     """
     driver, table = job.request.driver, folded.problem.rows.table
     cores = share_cores(
@@ -31,13 +35,6 @@ def choose_launcher(job: Job, folded: FoldedProblem, models: Path, stop: StopReq
         is_threaded=is_boosted(job.request.algorithm),
         max_parallel=driver.max_parallel,
     )
-    keep = models if driver.final_model == "ensemble" else None
-    if driver.launcher == "sagemaker":
-        msg = (
-            "cv_launcher='sagemaker' is not part of this version; "
-            "use cv_launcher=inline or cv_launcher=process"
-        )
-        raise UserError(msg)
     if driver.launcher == "process":
-        return ProcessLauncher(job, cores, job.environ, models_folder=keep)
-    return InlineLauncher(folded, cores, stop, models_folder=keep)
+        return ProcessLauncher(job, cores, job.environ, models_folder=models)
+    return InlineLauncher(folded, cores, stop, models_folder=models)

@@ -1,0 +1,1 @@
+"""The command that ends fold jobs whose driver is gone."""

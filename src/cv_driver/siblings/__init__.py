@@ -1,0 +1,1 @@
+"""Folds as training jobs of their own, beside the driver's: created, watched, ended, collected."""

@@ -1,0 +1,75 @@
+"""Calls that come one after the other, and the patience to make each of them.
+
+A generator yields the calls that it needs; whoever runs it decides when each is made.  So the same
+checks run in a process that may sleep and in a simulation that may not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cv_driver.siblings.errors import CallFailed, NoAnswer, Throttled, Unreachable
+
+Kind = Literal["describe", "tags", "list", "stop", "object"]
+
+# Many drivers that start at once throttle each other for a while; nobody answers for longer only
+# where nobody will.
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 16.0
+_TRIES_WITHOUT_ANSWER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API; `kind` tells which of the account's rates it counts for."""
+
+    kind: Kind
+    make: Callable[[], Any]
+
+
+Asking = Generator[Call, Any, Any]
+
+
+def ask(
+    asking: Asking, *, sleep: Callable[[float], None], uniform: Callable[[float, float], float]
+) -> Any:
+    """Make the calls that a generator wants; return what it returns.
+
+    Parameters
+    ----------
+    asking : generator of Call
+        It gets each answer, or the call's `CallFailed`.
+    sleep : callable
+        Waits a number of seconds; may raise to end it all.
+    uniform : callable
+        ``random.uniform``.
+    """
+    answer: Any = None
+    failure: CallFailed | None = None
+    while True:
+        try:
+            call = asking.send(answer) if failure is None else asking.throw(failure)
+        except StopIteration as end:
+            return end.value
+        answer, failure = _make(call, sleep, uniform)
+
+
+def _make(
+    call: Call, sleep: Callable[[float], None], uniform: Callable[[float, float], float]
+) -> tuple[Any, CallFailed | None]:
+    wait_s, left = _FIRST_WAIT_S, _TRIES_WITHOUT_ANSWER
+    while True:
+        try:
+            return call.make(), None
+        except Throttled:
+            pass
+        except (NoAnswer, Unreachable) as error:
+            left -= 1
+            if not left:
+                return None, error
+        except CallFailed as error:
+            return None, error
+        sleep(uniform(wait_s / 2, wait_s))
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -1,0 +1,319 @@
+"""What is called next for a fold, by the phase that it is in, and where the answer leads.
+
+Nothing here waits, loops or decides when: it offers calls, and each makes one request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfold.contract.failure import describe_failure
+from crossfold.errors import AlgorithmError, CrossfoldError, PlatformError, UserError
+from crossfold.fitting.fold_result import FoldResult
+from cv_driver.launchers.launcher import Failed, FoldJob, Outcome, Succeeded
+from cv_driver.siblings.calls import Call, Caller, World
+from cv_driver.siblings.errors import (
+    Denied,
+    NameTaken,
+    NoAnswer,
+    NoCapacity,
+    NotFound,
+    Refused,
+)
+from cv_driver.siblings.explanations import explain_create
+from cv_driver.siblings.fold_request import FoldPlan, choose_max_run_s, make_fold_request
+from cv_driver.siblings.fold_state import FoldState, Phase
+from cv_driver.siblings.job_end import JobEnd, is_live, read_end
+from cv_driver.siblings.misconfiguration import refuse_foreign
+from cv_driver.siblings.names import FoldTry, fold_job_name
+from cv_driver.siblings.pace import BackOff, Kind
+from cv_driver.siblings.results import (
+    Expected,
+    model_uri,
+    output_uri,
+    read_metrics,
+    read_result,
+    unpack_model,
+)
+from cv_driver.siblings.spending import Spending
+
+STOP_MARKER = "cv_stop_marker"
+
+_CAPACITY = BackOff(15.0, 60.0)
+# A job that was just created may not be shown yet.
+_UNSEEN_S = 3.0
+_LOOK_UP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FoldWork:
+    """What all folds have in common.
+
+    Attributes
+    ----------
+    plan : FoldPlan
+    expected : Expected
+    folder : Path
+        For what is downloaded; it exists.
+    models : Path, optional
+        Parent of the folds' models; None where no ensemble is asked for.
+    marker : str
+        Object that ends the jobs of this start of the driver.
+    max_jobs : int
+        Most jobs that may be created.
+    """
+
+    plan: FoldPlan
+    expected: Expected
+    folder: Path
+    models: Path | None
+    marker: str
+    max_jobs: int
+
+
+class FoldCalls:
+    """The folds on their way; `outcomes` are those that ended and were not fetched yet."""
+
+    def __init__(self, world: World, caller: Caller, work: FoldWork, spending: Spending) -> None:
+        self.states: dict[int, FoldState] = {}
+        self.outcomes: list[Outcome] = []
+        self.n_jobs = 0
+        self.n_refused = 0
+        self._world = world
+        self._caller = caller
+        self._work = work
+        self._spending = spending
+        self._room_at = 0.0
+        self._numbers: dict[int, int] = {}
+        self._results: dict[int, FoldResult] = {}
+        self._steps: Mapping[Phase, tuple[Kind, Callable[[FoldState], None]]] = {
+            "waiting": ("create", self._create),
+            "unsure": ("describe", self._look_up),
+            "taken": ("describe", self._look_up),
+            "described": ("tags", self._read_tags),
+            "ended": ("describe", self._read_end),
+            "output": ("object", self._fetch_output),
+            "model": ("object", self._fetch_model),
+        }
+
+    @property
+    def has_jobs_left(self) -> bool:
+        """Whether another job may be created."""
+        return self.n_jobs < self._work.max_jobs
+
+    def add(self, job: FoldJob) -> None:
+        """Take a fold in; a further try gets a further number."""
+        number = self._numbers.get(job.index, 0)
+        self.states[job.index] = FoldState(job, number, since=self._world.now())
+
+    def take_over(self, found: Iterable[FoldTry]) -> None:
+        """Let folds whose jobs are there already look at the newest of them first."""
+        for fold in sorted(found, key=lambda each: each.number):
+            state = self.states.get(fold.index)
+            self.n_jobs += 1
+            if state is not None and state.phase in ("waiting", "taken"):
+                state.number = fold.number
+                state.enter("taken", self._world.now())
+            else:
+                self._numbers[fold.index] = fold.number
+
+    def offered(self, *, may_create: bool) -> list[Call]:
+        """Return the next call of every fold that has one; creates only where allowed."""
+        calls = []
+        for state in self.states.values():
+            if state.phase not in self._steps:
+                continue
+            not_before = state.not_before
+            if state.phase == "waiting":
+                if not may_create or not self.has_jobs_left:
+                    continue
+                not_before = max(not_before, self._room_at)
+            kind, step = self._steps[state.phase]
+            calls.append(self._caller.call(kind, _bound(step, state), not_before=not_before))
+        return calls
+
+    def look_up(self, state: FoldState) -> None:
+        """Find out whether a job that may be there is, and whose: one call."""
+        self._steps[state.phase][1](state)
+
+    def drop(self, outcome: Outcome) -> None:
+        """Let a fold go with its outcome."""
+        state = self.states.pop(outcome.job.index)
+        self._numbers[state.index] = state.number + 1
+        self.outcomes.append(outcome)
+
+    def name(self, state: FoldState) -> str:
+        """Return the name of a fold's present job."""
+        return fold_job_name(self._work.plan.parent.name, FoldTry(state.index, state.number))
+
+    def _create(self, state: FoldState) -> None:
+        plan, now = self._work.plan, self._world.now()
+        left_s = choose_max_run_s(plan.parent.left_s(now), plan.request.driver.resources)
+        request = make_fold_request(plan, FoldTry(state.index, state.number), max_run_s=left_s)
+        request["HyperParameters"] |= {STOP_MARKER: self._work.marker}
+        state.was_asked = state.may_exist = True
+        try:
+            self._world.api.create(request)
+        except NameTaken:
+            state.enter("taken", now)
+            return
+        except NoCapacity as refused:
+            state.may_exist = False
+            self._wait_for_room(str(refused))
+            return
+        except NoAnswer:
+            state.enter("unsure", now, wait_s=_LOOK_UP_S)
+            raise
+        except (Denied, Refused) as refused:
+            state.may_exist = False
+            raise explain_create(refused, request) from refused
+        self.n_jobs += 1
+        self.n_refused = 0
+        state.marker = self._work.marker
+        state.enter("live", self._world.now())
+        self._say(state, f"job {self.name(state)} is created")
+
+    def _wait_for_room(self, why: str) -> None:
+        self.n_refused += 1
+        wait_s = _CAPACITY.wait_s(self.n_refused, self._world.chance)
+        self._room_at = self._world.now() + wait_s
+        if self.n_refused == 1:
+            self._world.log(f"folds wait for capacity: {why}")
+
+    def _look_up(self, state: FoldState) -> None:
+        now = self._world.now()
+        try:
+            state.described = self._world.api.describe(self.name(state))
+        except NotFound:
+            # Not made, or not shown yet: then the next create finds its name taken.
+            if state.phase == "unsure":
+                state.enter("waiting", now, wait_s=_UNSEEN_S)
+            else:
+                state.not_before = now + _UNSEEN_S
+            return
+        if _marker_of(state) == self._work.marker:
+            self._is_ours(state)
+        else:
+            state.was_asked = False
+            state.enter("described", now)
+
+    def _read_tags(self, state: FoldState) -> None:
+        parent = self._work.plan.parent
+        tags = self._world.api.tags(str(state.described["TrainingJobArn"]))
+        refuse_foreign(
+            self.name(state), tags, driver=parent.name, fingerprint=self._work.plan.fingerprint
+        )
+        self._is_ours(state)
+
+    def _is_ours(self, state: FoldState) -> None:
+        """Go on with a job that was there: it runs, or how it ended is known."""
+        now = self._world.now()
+        state.marker = _marker_of(state)
+        if state.was_asked:
+            self.n_jobs += 1
+        if is_live(state.described):
+            state.is_lost = state.described["TrainingJobStatus"] == "Stopping"
+            state.enter("live", now)
+            if not state.was_asked:
+                self._say(state, f"job {self.name(state)} of an earlier start is taken over")
+        else:
+            self._end(state)
+
+    def _read_end(self, state: FoldState) -> None:
+        try:
+            described = self._world.api.describe(self.name(state))
+        except NotFound:
+            reason = f"PlatformError: job {self.name(state)} is not there any more"
+            self.drop(Failed(state.job, reason, transient=True))
+            return
+        if is_live(described):
+            # The list was ahead of this answer.
+            state.enter("live", self._world.now())
+            return
+        state.described = described
+        self._end(state)
+
+    def _end(self, state: FoldState) -> None:
+        end, now = read_end(state.described), self._world.now()
+        self._spending.job_ended(state.described)
+        if end.fault == "none":
+            state.enter("output", now)
+        elif end.fault == "capacity":
+            self._wait_for_room(end.reason)
+            state.begin_anew(now)
+        elif self._is_of_an_earlier_start(state, end):
+            self._say(state, f"job {self.name(state)} of an earlier start is replaced")
+            state.begin_anew(now)
+        else:
+            self.drop(Failed(state.job, end.reason, end.is_transient))
+
+    def _is_of_an_earlier_start(self, state: FoldState, end: JobEnd) -> bool:
+        """Say whether the end belongs to an earlier start, and so is no failure of this one's."""
+        return end.is_transient and (state.is_lost or not state.was_asked)
+
+    def _fetch_output(self, state: FoldState) -> None:
+        archive = self._work.folder / f"{self.name(state)}.tar.gz"
+        try:
+            result = self._result(state, archive)
+        except CrossfoldError as error:
+            self._unusable(state, error)
+            return
+        finally:
+            archive.unlink(missing_ok=True)
+        if self._work.models is None:
+            self.drop(Succeeded(state.job, result))
+        else:
+            self._results[state.index] = result
+            state.enter("model", self._world.now())
+
+    def _result(self, state: FoldState, archive: Path) -> FoldResult:
+        expected = self._work.expected
+        try:
+            self._world.api.download(output_uri(state.described), archive)
+        except NotFound:
+            result = read_metrics(state.described, state.index, expected)
+            self._say(
+                state,
+                f"the output of job {self.name(state)} is not in S3; its scores are taken from "
+                "the metrics in its log, and there are no predictions",
+            )
+            return result
+        return read_result(archive, state.index, expected)
+
+    def _fetch_model(self, state: FoldState) -> None:
+        archive = self._work.folder / f"{self.name(state)}-model.tar.gz"
+        assert self._work.models is not None
+        try:
+            self._world.api.download(model_uri(state.described), archive)
+            unpack_model(archive, self._work.models / f"fold-{state.index}")
+        except NotFound:
+            self._unusable(state, PlatformError("its model is not in S3"))
+        except CrossfoldError as error:
+            self._unusable(state, error)
+        else:
+            self.drop(Succeeded(state.job, self._results.pop(state.index)))
+        finally:
+            with contextlib.suppress(OSError):
+                archive.unlink()
+
+    def _unusable(self, state: FoldState, error: CrossfoldError) -> None:
+        """End a fold whose job is completed and whose result is none."""
+        told = type(error)(f"in job {self.name(state)}: {error}")
+        transient = not isinstance(error, (AlgorithmError, UserError))
+        self.drop(Failed(state.job, describe_failure(told), transient))
+
+    def _say(self, state: FoldState, text: str) -> None:
+        n_folds = len(self._work.expected.splits)
+        self._world.log(f"fold {state.index + 1} of {n_folds}: {text}")
+
+
+def _bound(step: Callable[[FoldState], None], state: FoldState) -> Callable[[], None]:
+    return lambda: step(state)
+
+
+def _marker_of(state: FoldState) -> str | None:
+    marker = (state.described.get("HyperParameters") or {}).get(STOP_MARKER)
+    return None if marker is None else str(marker)

@@ -1,0 +1,193 @@
+"""What a fold job left in S3 → the fold's result, the same as if the driver had fitted it.
+
+``output.tar.gz`` holds the result file of `crossfold.fitting.fold_result`, ``model.tar.gz`` the
+fold's model where an ensemble is asked for.  Where the output is lost, the service's last metric
+values stand in, marked as such: they have no predictions.
+
+Source: AWS docs, "How Amazon SageMaker Processes Training Output" (names and places); API
+reference, FinalMetricDataList.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tarfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfold.errors import AlgorithmError, PlatformError
+from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, FoldResult, load_fold_result
+
+_DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
+
+
+class HeldOut(Protocol):
+    """What is known of a fold's rows before it runs; `crossfold.folds.assignment.Split` is one."""
+
+    @property
+    def fold(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def repeat(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def n_train(self) -> int:
+        """Rows fitted on."""
+        ...
+
+    @property
+    def n_test(self) -> int:
+        """Rows held out."""
+        ...
+
+    @property
+    def test(self) -> NDArray[np.int64]:
+        """Rows held out, ascending."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the driver knows of every fold before it runs.
+
+    Attributes
+    ----------
+    splits : sequence of HeldOut
+        By fold, over folds × repeats.
+    metrics : sequence of str
+        Names of all metrics, the objective first.
+    needs_predictions : bool
+        Whether scores are computed from held-out predictions, so that metric values alone are
+        no result.
+    """
+
+    splits: Sequence[HeldOut]
+    metrics: Sequence[str]
+    needs_predictions: bool
+
+
+def output_uri(described: Mapping[str, Any]) -> str:
+    """Return where a described job's output lies."""
+    folder = str(described["OutputDataConfig"]["S3OutputPath"]).rstrip("/")
+    return f"{folder}/{described['TrainingJobName']}/output/output.tar.gz"
+
+
+def model_uri(described: Mapping[str, Any]) -> str:
+    """Return where a described job's model lies."""
+    return str(described["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def read_result(archive: Path, index: int, expected: Expected) -> FoldResult:
+    """Read the result of fold `index` from its job's output.
+
+    Raises
+    ------
+    PlatformError
+        There is none in it, it is damaged, or it is of another fold or of other rows.
+    AlgorithmError
+        A held-out score is no finite number.
+    """
+    aside = archive.with_suffix(".npz")
+    try:
+        with tarfile.open(archive) as tar:
+            _copy_member(tar, FOLD_RESULT, aside)
+        result = load_fold_result(aside)
+    except (KeyError, *_DAMAGE) as error:
+        raise PlatformError(f"its output has no readable {FOLD_RESULT}: {error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    if result.prediction is None:
+        raise PlatformError("its output has no predictions")
+    if result.index != index or not np.array_equal(result.rows, expected.splits[index].test):
+        raise PlatformError(
+            f"its output is of fold {result.index} with {len(result.rows)} held-out rows, "
+            f"not of fold {index} with {expected.splits[index].n_test}"
+        )
+    _refuse_nan(result)
+    return result
+
+
+def read_metrics(described: Mapping[str, Any], index: int, expected: Expected) -> FoldResult:
+    """Make a result of the last metric values that the service saw in a job's log.
+
+    Raises
+    ------
+    PlatformError
+        They are not enough: a metric is missing, or predictions are needed.
+    AlgorithmError
+        A held-out score is no finite number.
+    """
+    told = {
+        str(each["MetricName"]): float(each["Value"])
+        for each in described.get("FinalMetricDataList") or ()
+    }
+    scores = {name: told.get(f"validation:{name}") for name in expected.metrics}
+    missing = [name for name, value in scores.items() if value is None]
+    if missing or expected.needs_predictions:
+        why = f"no value of {', '.join(missing)}" if missing else "no predictions, which are pooled"
+        raise PlatformError(f"its output is not in S3, and its metrics in the log have {why}")
+    split = expected.splits[index]
+    result = FoldResult(
+        index=index,
+        fold=split.fold,
+        repeat=split.repeat,
+        rows=split.test,
+        prediction=None,
+        n_train=split.n_train,
+        n_test=split.n_test,
+        best_round=None,
+        train={},
+        validation={name: value for name, value in scores.items() if value is not None},
+        fit_seconds=float(described.get("TrainingTimeInSeconds", 0)),
+        score_seconds=0.0,
+    )
+    _refuse_nan(result)
+    return result
+
+
+def unpack_model(archive: Path, folder: Path) -> None:
+    """Replace `folder` by the fold's model; a folder that is there holds a whole model.
+
+    Raises
+    ------
+    PlatformError
+        The archive holds none, or is damaged.
+    """
+    aside = folder.with_name(f".{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        with tarfile.open(archive) as tar:
+            members = [each for each in tar.getmembers() if each.name.startswith(f"{FOLD_MODEL}/")]
+            tar.extractall(aside, members, filter="data")
+        shutil.rmtree(folder, ignore_errors=True)
+        (aside / FOLD_MODEL).rename(folder)
+    except _DAMAGE as error:
+        raise PlatformError(f"its model cannot be unpacked: {error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _copy_member(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    source = tar.extractfile(name)
+    if source is None:
+        raise KeyError(f"{name} is no file")
+    with source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+
+
+def _refuse_nan(result: FoldResult) -> None:
+    for name, value in result.validation.items():
+        if not math.isfinite(value):
+            raise AlgorithmError(f"its held-out {name} is {value!r}; a score is a finite number")

@@ -1,0 +1,298 @@
+"""Folds as training jobs of their own, on a local SageMaker that really runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from cv_driver.siblings.names import DRIVER_TAG, FINGERPRINT_TAG, FOLD_TAG
+from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from tests.conftest import ROOT
+from tests.datasets import cancer_rows
+from tests.opt_ml import build_opt_ml, run
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crossfold:latest"
+ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
+BUCKET = "sibling-folds"
+N_FOLDS = 3
+SHARED = {"cv_folds": str(N_FOLDS), "num_round": "8", "eta": "0.4", "algorithm": "lightgbm"}
+_END_S = 150.0
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlane]:
+    folder = tmp_path_factory.mktemp("siblings")
+    command = [sys.executable, "-m", "local_test.control_plane"]
+    options = ["--port", str(free_port()), "--root", str(folder / "plane"), "--grace", "60"]
+    with contextlib.chdir(ROOT), plane_process([*command, *options], folder / "log") as running:
+        s3 = client(running, "s3")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_object(Bucket=BUCKET, Key="train/rows.csv", Body=_csv(cancer_rows(240)))
+        yield running
+
+
+def client(plane: RunningPlane, service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=plane.url,
+        region_name=plane.exports["AWS_REGION"],
+        aws_access_key_id=plane.exports["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=plane.exports["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def driver_request(name: str, **hyperparameters: str) -> dict[str, Any]:
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": f"s3://{BUCKET}/train/",
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        "RoleArn": ROLE,
+        "HyperParameters": {**SHARED, "cv_launcher": "sagemaker", **hyperparameters},
+        "InputDataConfig": [
+            {
+                "ChannelName": "train",
+                "ContentType": "text/csv",
+                "DataSource": {"S3DataSource": source},
+            }
+        ],
+        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/output"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        "Tags": [{"Key": "team", "Value": "red"}],
+    }
+
+
+def wait_for_end(plane: RunningPlane, name: str) -> dict[str, Any]:
+    sagemaker = client(plane, "sagemaker")
+    ended: list[dict[str, Any]] = []
+
+    def has_ended() -> bool:
+        described = sagemaker.describe_training_job(TrainingJobName=name)
+        if described["TrainingJobStatus"] in ("InProgress", "Stopping"):
+            return False
+        ended.append(described)
+        return True
+
+    _until(has_ended)
+    return ended[0]
+
+
+def fold_jobs(plane: RunningPlane, driver: str) -> dict[str, str]:
+    """Return name → status of a driver's fold jobs."""
+    listed = client(plane, "sagemaker").list_training_jobs(NameContains=f"{driver}-f")
+    return {
+        job["TrainingJobName"]: job["TrainingJobStatus"] for job in listed["TrainingJobSummaries"]
+    }
+
+
+def log_of(plane: RunningPlane, name: str) -> str:
+    logs = client(plane, "logs")
+    group = "/aws/sagemaker/TrainingJobs"
+    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
+    lines = [
+        event["message"]
+        for stream in streams["logStreams"]
+        for event in logs.get_log_events(
+            logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+        )["events"]
+    ]
+    return "\n".join(lines)
+
+
+def results_of(plane: RunningPlane, name: str) -> dict[str, Any]:
+    body = client(plane, "s3").get_object(
+        Bucket=BUCKET, Key=f"output/{name}/evaluation/cv_results.json"
+    )["Body"]
+    document: dict[str, Any] = json.loads(body.read())
+    return document
+
+
+def members(plane: RunningPlane, key: str) -> list[str]:
+    body = client(plane, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return archive.getnames()
+
+
+def test_folds_as_jobs_give_the_numbers_of_folds_in_the_driver(
+    plane: RunningPlane, tmp_path: Path
+) -> None:
+    client(plane, "sagemaker").create_training_job(**driver_request("equal"))
+    inline = run(build_opt_ml(tmp_path, SHARED, {"train": {"rows.csv": cancer_rows(240)}}))
+    assert inline.code == 0, inline.log
+
+    ended = wait_for_end(plane, "equal")
+
+    log = log_of(plane, "equal")
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason", "") + log
+    assert fold_jobs(plane, "equal") == {f"equal-f{fold}": "Completed" for fold in range(N_FOLDS)}
+    own, theirs = results_of(plane, "equal"), inline.cv_results
+    for fold, other in zip(own["folds"], theirs["folds"], strict=True):
+        for split in ("train", "validation"):
+            assert fold[split] == pytest.approx(other[split], rel=0, abs=1e-9)
+        assert fold["source"] == "fold"
+    assert own["instance_seconds"]["fold_jobs"] >= N_FOLDS
+    assert "manifest.json" in members(plane, "output/equal/output/model.tar.gz")
+    assert "instance-seconds: fold jobs " in log
+
+
+def test_folds_say_whose_they_are_and_run_no_longer_than_their_driver(plane: RunningPlane) -> None:
+    wait_for_end(plane, "equal")
+    sagemaker = client(plane, "sagemaker")
+
+    described = sagemaker.describe_training_job(TrainingJobName="equal-f1")
+
+    tags = sagemaker.list_tags(ResourceArn=described["TrainingJobArn"])["Tags"]
+    by_key = {tag["Key"]: tag["Value"] for tag in tags}
+    assert by_key["team"] == "red"
+    assert by_key[DRIVER_TAG] == "equal"
+    assert by_key[FOLD_TAG] == "1"
+    assert by_key[FINGERPRINT_TAG] == described["HyperParameters"]["cv_fingerprint"]
+    assert 3300 < described["StoppingCondition"]["MaxRuntimeInSeconds"] <= 3600 - 120
+    metrics = {each["MetricName"]: each["Value"] for each in described["FinalMetricDataList"]}
+    fold = results_of(plane, "equal")["folds"][1]
+    assert metrics["validation:logloss"] == pytest.approx(fold["validation"]["logloss"], rel=1e-6)
+    assert not has_object(plane, "output/equal-f1/output/model.tar.gz")
+
+
+def test_evaluation_lies_plain_beside_the_output_whatever_launched_the_folds(
+    plane: RunningPlane,
+) -> None:
+    request = driver_request("plain", cv_launcher="inline", cv_final_model="none")
+    client(plane, "sagemaker").create_training_job(**request)
+
+    wait_for_end(plane, "plain")
+
+    s3 = client(plane, "s3")
+    for name in ("plain", "equal"):
+        wait_for_end(plane, name)
+        body = s3.get_object(Bucket=BUCKET, Key=f"output/{name}/evaluation/evaluation.json")["Body"]
+        assert "binary_classification_metrics" in json.loads(body.read())
+    assert fold_jobs(plane, "plain") == {}
+    assert f"s3://{BUCKET}/output/plain/evaluation/" in log_of(plane, "plain")
+
+
+def test_a_job_in_isolation_ends_well_without_the_plain_files(plane: RunningPlane) -> None:
+    request = driver_request("isolated", cv_launcher="inline", cv_final_model="none")
+    request["EnableNetworkIsolation"] = True
+    client(plane, "sagemaker").create_training_job(**request)
+
+    ended = wait_for_end(plane, "isolated")
+
+    assert ended["TrainingJobStatus"] == "Completed"
+    assert "could not be written plain to S3" in log_of(plane, "isolated")
+
+
+def test_an_instance_type_for_folds_makes_jobs_of_them_and_their_models_an_ensemble(
+    plane: RunningPlane,
+) -> None:
+    request = driver_request("auto", cv_final_model="ensemble", fold_instance_type="ml.m5.xlarge")
+    del request["HyperParameters"]["cv_launcher"]
+    client(plane, "sagemaker").create_training_job(**request)
+
+    ended = wait_for_end(plane, "auto")
+
+    log = log_of(plane, "auto")
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason", "") + log
+    assert "cv_launcher=auto: sagemaker" in log
+    assert set(fold_jobs(plane, "auto").values()) == {"Completed"}
+    names = members(plane, "output/auto/output/model.tar.gz")
+    assert len([name for name in names if name.startswith("model-")]) >= N_FOLDS, names
+    assert results_of(plane, "auto")["final_model"]["kind"] == "ensemble"
+
+
+def test_a_stop_of_the_driver_ends_every_fold(plane: RunningPlane) -> None:
+    endless = driver_request("stopped", num_round="1000000")
+    sagemaker = client(plane, "sagemaker")
+    sagemaker.create_training_job(**endless)
+    _until(lambda: "InProgress" in fold_jobs(plane, "stopped").values())
+
+    began = time.monotonic()
+    sagemaker.stop_training_job(TrainingJobName="stopped")
+
+    _until(lambda: "InProgress" not in fold_jobs(plane, "stopped").values())
+    assert time.monotonic() - began < 30
+    driver = wait_for_end(plane, "stopped")
+    ends = {name: wait_for_end(plane, name) for name in fold_jobs(plane, "stopped")}
+    assert driver["TrainingJobStatus"] == "Stopped"
+    assert {end["TrainingJobStatus"] for end in ends.values()} == {"Stopped"}
+    assert "stopped before a model existed" in log_of(plane, "stopped")
+
+
+def test_a_fold_ends_at_its_drivers_marker(plane: RunningPlane) -> None:
+    request = driver_request("marked")
+    marker = "output/marked/stop/1"
+    request["HyperParameters"] = {
+        **SHARED,
+        "num_round": "1000000",
+        "cv_fold_index": "0",
+        "cv_stop_marker": f"s3://{BUCKET}/{marker}",
+    }
+    client(plane, "sagemaker").create_training_job(**request)
+    _until(lambda: "classes:" in log_of_if_any(plane, "marked"))
+
+    client(plane, "s3").put_object(Bucket=BUCKET, Key=marker, Body=b"stop")
+
+    ended = wait_for_end(plane, "marked")
+    assert ended["TrainingJobStatus"] == "Failed"
+    assert "stopped before a model existed" in ended["FailureReason"]
+
+
+def test_a_fold_that_reads_other_data_than_its_driver_fails(tmp_path: Path) -> None:
+    given = SHARED | {"cv_fold_index": "0", "cv_fingerprint": "0" * 32}
+
+    ended = run(build_opt_ml(tmp_path, given, {"train": {"rows.csv": cancer_rows(240)}}))
+
+    assert ended.code == 1
+    assert ended.failure.startswith("PlatformError: the fold reads other data than its driver")
+
+
+def test_outside_of_a_training_job_there_are_no_siblings(tmp_path: Path) -> None:
+    channels = {"train": {"rows.csv": cancer_rows(240)}}
+    asked = run(build_opt_ml(tmp_path / "1", SHARED | {"cv_launcher": "sagemaker"}, channels))
+    given = SHARED | {"fold_instance_type": "ml.m5.large"}
+    auto = run(build_opt_ml(tmp_path / "2", given, channels))
+
+    assert asked.code == 1
+    assert "cv_launcher=inline" in asked.failure
+    assert auto.code == 0
+    assert "fold_instance_type='ml.m5.large' has no effect outside" in auto.log
+
+
+def has_object(plane: RunningPlane, key: str) -> bool:
+    listed = client(plane, "s3").list_objects_v2(Bucket=BUCKET, Prefix=key)
+    return bool(listed["KeyCount"])
+
+
+def log_of_if_any(plane: RunningPlane, name: str) -> str:
+    logs = client(plane, "logs")
+    with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+        return log_of(plane, name)
+    return ""
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + _END_S
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
