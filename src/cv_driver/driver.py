@@ -41,6 +41,7 @@ from cv_driver.siblings.opening import (
     Connection,
     connect_parent,
     open_launcher,
+    until_opened,
     wants_siblings,
 )
 from cv_driver.siblings.publication import publish_results
@@ -73,17 +74,18 @@ def drive(job: Job, stop: StopRequest) -> None:
     """
     watch = Stopwatch()
     siblings = connect_parent(job, stop) if wants_siblings(job) else None
-    data = read_job_data(job, folded=True)
-    # Before anything that waits for the library, whose import goes on meanwhile.
-    fingerprint, groups = data.train.fingerprint(), duplicate_groups(data.train)
-    watch.lap("read")
-    folded = _split(job, data)
-    stop.check()
-    identity = identity_of(job, folded, fingerprint)
-    checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
-    n_duplicates = _count_duplicates(job, folded, groups)
-    del groups  # as large as the labels, and the folds need the room
-    watch.lap("import and split")
+    with until_opened(siblings):
+        data = read_job_data(job, folded=True)
+        # Before anything that waits for the library, whose import goes on meanwhile.
+        fingerprint, groups = data.train.fingerprint(), duplicate_groups(data.train)
+        watch.lap("read")
+        folded = _split(job, data)
+        stop.check()
+        identity = identity_of(job, folded, fingerprint)
+        checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
+        n_duplicates = _count_duplicates(job, folded, groups)
+        del groups  # as large as the labels, and the folds need the room
+        watch.lap("import and split")
     ran = _run(job, folded, checkpoints, siblings, stop)
     watch.lap("folds")
     outcome = _aggregate(job, folded, ran, identity, n_duplicates)
@@ -156,7 +158,8 @@ def _open(
     stop: StopRequest,
 ) -> Launcher:
     if siblings is not None:
-        return open_launcher(siblings, job, folded, checkpoints, missing, stop)
+        with until_opened(siblings):
+            return open_launcher(siblings, job, folded, checkpoints, missing, stop)
     models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
     return choose_launcher(job, folded, models, stop)
 

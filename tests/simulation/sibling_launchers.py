@@ -10,13 +10,15 @@ import numpy as np
 
 from crossfold.contract.stop import StopRequest
 from crossfold.folds.assignment import Split
+from crossfold.request.job_request import JobRequest
 from crossfold.request.reading import read_request
 from cv_driver.launchers.launcher import Launcher
 from cv_driver.siblings.asking import ask
 from cv_driver.siblings.calls import World
 from cv_driver.siblings.fold_calls import FoldWork
 from cv_driver.siblings.fold_request import FoldPlan, output_path
-from cv_driver.siblings.launcher import OwnFits, SiblingLauncher
+from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
+from cv_driver.siblings.left_folds import none_left
 from cv_driver.siblings.parent import JOB_NAME_VARIABLE
 from cv_driver.siblings.preflight import check_job, check_plan
 from cv_driver.siblings.results import Expected
@@ -30,6 +32,13 @@ def make_sibling_launcher(situation: Situation) -> Launcher:
     driver, api = situation.driver, situation.api
     request = read_request(driver.given(), {})
 
+    world = World(api, situation.now, situation.sleep, situation.random, situation.log)
+    with none_left(world, driver.name, within_s=STOP_S):
+        return _opened(situation, request, world)
+
+
+def _opened(situation: Situation, request: JobRequest, world: World) -> Launcher:
+    driver, api = situation.driver, situation.api
     uniform = situation.random.uniform
     environ = {JOB_NAME_VARIABLE: driver.name}
     parent = ask(
@@ -43,8 +52,7 @@ def make_sibling_launcher(situation: Situation) -> Launcher:
     line = ask(
         check_plan(api, plan, indexes, now=situation.now()), sleep=situation.wait, uniform=uniform
     )
-    log = situation.log
-    log(line)
+    world.log(line)
     work = FoldWork(
         plan=plan,
         expected=Expected(_splits(situation), [METRIC], needs_predictions=True),
@@ -53,7 +61,6 @@ def make_sibling_launcher(situation: Situation) -> Launcher:
         marker=marker_uri(output_path(plan), driver.name, _token(situation.random)),
         max_jobs=request.driver.max_jobs,
     )
-    world = World(api, situation.now, situation.sleep, situation.random, log)
     halt = StopRequest(situation.stop)
     return SiblingLauncher(world, work, OwnFits(situation.inline, request.driver.driver_fits, halt))
 

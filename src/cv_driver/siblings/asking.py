@@ -14,11 +14,12 @@ from cv_driver.siblings.errors import CallFailed, NoAnswer, Throttled, Unreachab
 
 Kind = Literal["describe", "tags", "list", "stop", "object"]
 
-# Many drivers that start at once throttle each other for a while; nobody answers for longer only
-# where nobody will.
+# Many drivers that start at once throttle each other for a while, and a service that fails comes
+# back; where no connection can be made, nobody will answer.
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 16.0
-_TRIES_WITHOUT_ANSWER = 3
+_TRIES_TO_REACH = 3
+_TRIES_WITHOUT_ANSWER = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,15 @@ def ask(
 def _make(
     call: Call, sleep: Callable[[float], None], uniform: Callable[[float, float], float]
 ) -> tuple[Any, CallFailed | None]:
-    wait_s, left = _FIRST_WAIT_S, _TRIES_WITHOUT_ANSWER
+    wait_s, left = _FIRST_WAIT_S, {Unreachable: _TRIES_TO_REACH, NoAnswer: _TRIES_WITHOUT_ANSWER}
     while True:
         try:
             return call.make(), None
         except Throttled:
             pass
         except (NoAnswer, Unreachable) as error:
-            left -= 1
-            if not left:
+            left[type(error)] -= 1
+            if not left[type(error)]:
                 return None, error
         except CallFailed as error:
             return None, error

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from cv_driver.siblings.calls import World
 from cv_driver.siblings.fold_calls import FoldWork
 from cv_driver.siblings.fold_request import FoldPlan, output_path
 from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
+from cv_driver.siblings.left_folds import none_left
 from cv_driver.siblings.parent import JOB_NAME_VARIABLE, Parent
 from cv_driver.siblings.preflight import check_job, check_plan, own_job_name
 from cv_driver.siblings.results import Expected
@@ -87,12 +89,25 @@ def connect_parent(job: Job, stop: StopRequest) -> Connection:
     from cv_driver.sagemaker_api import connect
 
     # Outside of a job the reason is that, not the region that is missing too.
-    own_job_name(job.environ)
+    name = own_job_name(job.environ)
     api = connect(job.environ)
     chance = random.Random()  # noqa: S311 - jitter needs no secrecy
     world = World(api, time.time, time.sleep, chance, job.log)
-    checks = check_job(api, job.environ, job.request.driver, now=time.time(), routes=_routes())
-    return Connection(world, _asked(checks, world, stop))
+    # Its folds are stopped at a pace that the account allows, an earlier start's too.
+    stop.patience_s = STOP_S + _AFTER_STOP_S
+    with none_left(world, name, within_s=STOP_S):
+        checks = check_job(api, job.environ, job.request.driver, now=time.time(), routes=_routes())
+        return Connection(world, _asked(checks, world, stop))
+
+
+@contextlib.contextmanager
+def until_opened(connection: Connection | None) -> Iterator[None]:
+    """End the folds of an earlier start where the block ends before there is a launcher."""
+    if connection is None:
+        yield
+        return
+    with none_left(connection.world, connection.parent.name, within_s=STOP_S):
+        yield
 
 
 def open_launcher(
@@ -121,8 +136,6 @@ def open_launcher(
     plan = FoldPlan(parent, job.request, job.hyperparameters, checkpoints.key, n_folds, objective)
     line = _asked(check_plan(world.api, plan, missing, now=world.now()), world, stop)
     world.log(line)
-    # Its folds are stopped at a pace that the account allows.
-    stop.patience_s = STOP_S + _AFTER_STOP_S
     start = f"{world.now():.0f}-{world.chance.getrandbits(32):08x}"
     work = FoldWork(
         plan=plan,
