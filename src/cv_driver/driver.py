@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +37,12 @@ from cv_driver.report import (
     write_results,
 )
 from cv_driver.running_mean import RunningMean
-from cv_driver.siblings.launcher import SiblingLauncher
-from cv_driver.siblings.opening import (
-    Connection,
-    connect_parent,
-    open_launcher,
-    until_opened,
-    wants_siblings,
-)
-from cv_driver.siblings.publication import publish_results
+from cv_driver.siblings.wanted import is_training_job, wants_siblings
 from cv_driver.watch import Policy, run_folds
+
+# Jobs of their own are imported where there are some: folds in this process do not pay for them.
+if TYPE_CHECKING:
+    from cv_driver.siblings.opening import Connection
 
 
 @dataclass(slots=True)
@@ -73,8 +70,8 @@ def drive(job: Job, stop: StopRequest) -> None:
         The request, the data, a fold or the platform is at fault.
     """
     watch = Stopwatch()
-    siblings = connect_parent(job, stop) if wants_siblings(job) else None
-    with until_opened(siblings):
+    siblings = _connect(job, stop) if wants_siblings(job) else None
+    with contextlib.nullcontext() if siblings is None else siblings.until_opened():
         data = read_job_data(job, folded=True)
         # Before anything that waits for the library, whose import goes on meanwhile.
         fingerprint, groups = data.train.fingerprint(), duplicate_groups(data.train)
@@ -87,6 +84,8 @@ def drive(job: Job, stop: StopRequest) -> None:
         del groups  # as large as the labels, and the folds need the room
         watch.lap("import and split")
     ran = _run(job, folded, checkpoints, siblings, stop)
+    # There are no jobs to end any more.
+    stop.patience_s = PATIENCE_S
     watch.lap("folds")
     outcome = _aggregate(job, folded, ran, identity, n_duplicates)
     write_predictions(job.opt_ml, outcome)
@@ -95,8 +94,18 @@ def drive(job: Job, stop: StopRequest) -> None:
     final = make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
     watch.lap("final model")
     write_results(job.opt_ml, outcome, final, watch.seconds)
-    publish_results(job, siblings)
+    # The tuner reads these: a stop while S3 is slow must not cost it the trial.
     print_metric_lines(job.request, outcome, final, job.log)
+    if is_training_job(job.environ):
+        from cv_driver.siblings.publication import publish_results
+
+        publish_results(job, siblings)
+
+
+def _connect(job: Job, stop: StopRequest) -> Connection:
+    from cv_driver.siblings.opening import connect_parent
+
+    return connect_parent(job, stop)
 
 
 def _split(job: Job, data: JobData) -> FoldedProblem:
@@ -140,8 +149,7 @@ def _run(
         finally:
             launcher.close()
             log.close()
-            stop.patience_s = PATIENCE_S
-        spent = _spent(job, launcher)
+        spent = _spent(job, launcher, siblings)
     results += [each.result for each in outcomes if isinstance(each, Succeeded)]
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
@@ -158,16 +166,21 @@ def _open(
     stop: StopRequest,
 ) -> Launcher:
     if siblings is not None:
-        with until_opened(siblings):
+        from cv_driver.siblings.opening import open_launcher
+
+        with siblings.until_opened():
             return open_launcher(siblings, job, folded, checkpoints, missing, stop)
     models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
     return choose_launcher(job, folded, models, stop)
 
 
-def _spent(job: Job, launcher: Launcher) -> Mapping[str, float] | None:
+def _spent(job: Job, launcher: Launcher, siblings: Connection | None) -> Mapping[str, float] | None:
     """Tell what the folds' jobs took."""
-    if not isinstance(launcher, SiblingLauncher):
+    if siblings is None:
         return None
+    from cv_driver.siblings.launcher import SiblingLauncher
+
+    assert isinstance(launcher, SiblingLauncher)
     spent = launcher.instance_seconds
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in spent.items())
     job.log(f"instance-seconds: {shown}")

@@ -50,9 +50,14 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
         "SlowDown",
+        # S3, where the key of an object is asked for too often.
+        "KMS.ThrottlingException",
     }
 )
+# S3 gave up on a request that came too slowly; others it takes for done.
+_UNFINISHED = frozenset({"PriorRequestNotComplete", "RequestTimeout", "RequestTimeoutException"})
 _DENIED = frozenset(
     {
         "403",
@@ -103,7 +108,9 @@ def connect(environ: Mapping[str, str]) -> SageMaker:
     Raises
     ------
     UserError
-        No variable names the region.
+        No variable names the region, or ``AWS_ENDPOINT_URL`` is no URL.
+    CallFailed
+        Credentials cannot be fetched, or the configuration is wrong.
     """
     import boto3
     from botocore.config import Config
@@ -114,10 +121,16 @@ def connect(environ: Mapping[str, str]) -> SageMaker:
         read_timeout=_READ_S,
         retries={"total_max_attempts": 1, "mode": "standard"},
     )
-    session = boto3.session.Session(region_name=region)
-    return SageMaker(
-        session.client("sagemaker", config=config), session.client("s3", config=config), region
-    )
+    try:
+        with _own_errors("about a job"):
+            session = boto3.session.Session(region_name=region)
+            sagemaker = session.client("sagemaker", config=config)
+            return SageMaker(sagemaker, session.client("s3", config=config), region)
+    except Unreachable as error:
+        # Nobody was called yet but who gives out credentials, and that several times.
+        raise NoCredentials(str(error)) from error
+    except ValueError as error:
+        raise UserError(f"AWS cannot be called: {error}; AWS_ENDPOINT_URL is a URL") from error
 
 
 class SageMaker:
@@ -237,6 +250,8 @@ def _by_code(code: str) -> type[CallFailed] | None:
         return Denied
     if code in _NOT_FOUND:
         return NotFound
+    if code in _UNFINISHED:
+        return NoAnswer
     return {"ResourceLimitExceeded": NoCapacity, "ResourceInUse": NameTaken}.get(code)
 
 

@@ -19,10 +19,10 @@ from cv_driver.siblings.fold_calls import FoldWork
 from cv_driver.siblings.fold_request import FoldPlan, output_path
 from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
 from cv_driver.siblings.left_folds import none_left
-from cv_driver.siblings.parent import JOB_NAME_VARIABLE
 from cv_driver.siblings.preflight import check_job, check_plan
 from cv_driver.siblings.results import Expected
 from cv_driver.siblings.stop_marker import marker_uri
+from cv_driver.siblings.wanted import JOB_NAME_VARIABLE
 from tests.simulation.fold_world import METRIC, fit
 from tests.simulation.program import Situation
 

@@ -283,7 +283,9 @@ def _fail(stubbed: Stubbed, operation: str, code: str, message: str, status: int
         ("ExpiredTokenException", 400, errors.Denied),
         ("UnrecognizedClientException", 400, errors.Denied),
         ("InvalidSignatureException", 400, errors.Denied),
+        ("KMS.ThrottlingException", 400, errors.Throttled),
         ("InternalFailure", 500, errors.NoAnswer),
+        ("RequestTimeout", 400, errors.NoAnswer),
         ("ServiceUnavailable", 503, errors.NoAnswer),
         ("502", 502, errors.NoAnswer),
         ("SomethingNew", 400, errors.Refused),
@@ -507,6 +509,36 @@ def test_without_credentials_nothing_is_called(
         connect({"AWS_REGION": "us-east-1"}).describe("demo")
 
     assert server.n_requests == 0
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected", "said"),
+    [
+        # Clients look for credentials as they are made, and not only as they call.
+        (
+            {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/"},
+            errors.NoCredentials,
+            "container-role",
+        ),
+        ({"AWS_PROFILE": "nobody"}, errors.Refused, "nobody"),
+        ({"AWS_ENDPOINT_URL": "no url", **_CREDENTIALS}, UserError, "AWS_ENDPOINT_URL"),
+    ],
+)
+def test_what_keeps_clients_from_being_made_is_told_like_a_failed_call(
+    environ: dict[str, str],
+    expected: type[Exception],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in _CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(expected, match=said):
+        connect({"AWS_REGION": "us-east-1"})
 
 
 @pytest.fixture

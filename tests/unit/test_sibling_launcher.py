@@ -11,7 +11,7 @@ import pytest
 from crossfold.contract.stop import Stopped
 from crossfold.errors import PlatformError, UserError
 from cv_driver.launchers.launcher import Failed, FoldJob, Outcome, Succeeded
-from cv_driver.siblings.errors import Denied, NotFound, Unreachable
+from cv_driver.siblings.errors import Denied, NoCapacity, NotFound, Unreachable
 from cv_driver.siblings.launcher import SiblingLauncher
 from cv_driver.watch import run_folds
 from local_test.control_plane.training.ports import Launch
@@ -148,6 +148,26 @@ def test_a_service_that_nobody_reaches_for_a_while_is_waited_for(tmp_path: Path)
 
     assert scores(outcomes) == UNDISTURBED
     assert sum("does not answer" in line for line in world.log) == 1
+
+
+def test_a_quota_that_no_waiting_can_meet_is_told_at_once(tmp_path: Path) -> None:
+    world = SiblingWorld(tmp_path)
+
+    def refuse(operation: str) -> None:
+        if operation == "CreateTrainingJob":
+            raise NoCapacity(
+                "The account-level service limit 'ml.p3.2xlarge for training job usage' is 0 "
+                "Instances, with current utilization of 0 Instances and a request delta of 1 "
+                "Instances. Please use AWS Service Quotas to request an increase for this quota."
+            )
+
+    began = world.now()
+    world.api.hears = refuse
+
+    with pytest.raises(UserError, match=r"'ml.p3.2xlarge .* is 0 Instances.*fold_instance_type"):
+        run(world)
+
+    assert world.now() - began < 10.0
 
 
 def test_folds_queue_for_a_quota(tmp_path: Path) -> None:
@@ -374,6 +394,95 @@ def test_a_lasting_failure_of_an_earlier_start_is_not_repeated(
 
     assert f"{DRIVER}-f1-r1" not in world.statuses()
     assert world.api.calls["CreateTrainingJob"] <= made + 4
+
+
+def test_a_restart_counts_no_job_of_a_fold_that_waits_its_turn_as_one_too_many(
+    tmp_path: Path,
+) -> None:
+    """With cv_max_jobs used up, folds beyond cv_max_parallel have their jobs all the same."""
+    world = SiblingWorld(tmp_path, Script(exits_s=600.0))
+    begin(world, world.launcher(max_jobs=5))
+
+    outcomes = run(world, world.launcher(max_jobs=5, driver_fits="auto"), max_parallel=2)
+
+    assert scores(outcomes) == UNDISTURBED
+    assert len(world.folds()) == 5
+    assert world.own.fitted == []
+
+
+def test_a_stop_ends_jobs_of_an_earlier_start_whose_folds_wait_their_turn(tmp_path: Path) -> None:
+    world = SiblingWorld(tmp_path, Script(exits_s=600.0))
+    begin(world, world.launcher())
+    launcher = world.launcher()
+    for index in range(2):  # cv_max_parallel=2
+        launcher.start(FoldJob(index))
+    launcher.step()  # the list that finds all five
+
+    launcher.stop()
+
+    assert world.running() == []
+
+
+def test_a_stop_before_the_first_list_ends_jobs_of_an_earlier_start(tmp_path: Path) -> None:
+    world = SiblingWorld(tmp_path, Script(exits_s=600.0))
+    begin(world, world.launcher())
+    launcher = world.launcher()
+    launcher.start(FoldJob(0))
+
+    launcher.stop()
+
+    assert world.running() == []
+
+
+def test_a_stop_that_may_not_list_says_so_and_returns(tmp_path: Path) -> None:
+    world = SiblingWorld(tmp_path)
+    launcher = world.launcher()
+
+    def deny(operation: str) -> None:
+        if operation == "ListTrainingJobs":
+            raise Denied("no sagemaker:ListTrainingJobs")
+
+    world.api.hears = deny
+    launcher.stop()
+
+    assert any("of an earlier start may still run: " in line for line in world.log)
+
+
+def test_a_create_that_was_throttled_has_made_nothing_to_look_for(tmp_path: Path) -> None:
+    world = SiblingWorld(tmp_path)
+    launcher = world.launcher()
+    world.fault("throttle", "CreateTrainingJob", times=99)
+    for index in range(world.n_folds):
+        launcher.start(FoldJob(index))
+    launcher.wait(20.0)
+    began, n_described = world.now(), world.api.calls["DescribeTrainingJob"]
+
+    launcher.stop()
+
+    assert world.now() - began < 1.0
+    assert world.api.calls["DescribeTrainingJob"] == n_described
+
+
+def test_a_job_whose_create_had_no_answer_is_looked_for_also_after_a_quota(tmp_path: Path) -> None:
+    """The quota is checked before the name, so its refusal says nothing of the earlier create."""
+    world = SiblingWorld(tmp_path, Script(exits_s=600.0), n_folds=2, lag_s=8.0)
+    world.sleep(9.0)
+    launcher = world.launcher()
+    world.fault("lost_response", "CreateTrainingJob")
+    launcher.start(FoldJob(0))
+    launcher.wait(2.0)
+
+    def full(operation: str) -> None:
+        if operation == "CreateTrainingJob":
+            raise NoCapacity("The account-level service limit is reached")
+
+    world.api.hears = full
+    launcher.wait(4.0)
+    assert any("folds wait for capacity" in line for line in world.log)
+
+    launcher.stop()
+
+    assert world.running() == []
 
 
 def test_a_foreign_job_of_the_same_name_is_named_and_left_alone(tmp_path: Path) -> None:

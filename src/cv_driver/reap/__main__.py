@@ -15,6 +15,7 @@ import time
 from crossfold.errors import CrossfoldError
 from cv_driver.reap.reaping import Wanted, reap
 from cv_driver.siblings.asking import ask
+from cv_driver.siblings.errors import CallFailed
 from cv_driver.siblings.names import DRIVER_TAG, TUNING_JOB_TAG
 
 
@@ -28,6 +29,9 @@ def main() -> int:
         reaped = ask(reap(api, wanted, _say), sleep=time.sleep, uniform=random.uniform)
     except CrossfoldError as error:
         _say(f"{type(error).__name__}: {error}")
+        return 1
+    except CallFailed as error:
+        _say(f"UserError: AWS cannot be called: {error}")
         return 1
     return 0 if reaped else 1
 

@@ -6,6 +6,7 @@ Internet-Free Mode", "SageMaker API Permissions: Actions, Permissions, and Resou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,12 @@ from cv_driver.siblings.errors import (
     Refused,
     Throttled,
 )
-from cv_driver.siblings.parent import JOB_NAME_VARIABLE, Parent
+from cv_driver.siblings.parent import Parent
+from cv_driver.siblings.wanted import JOB_NAME_VARIABLE
 
 INSTEAD = "set cv_launcher=inline"
+# As the service words it: the limit, and what was asked for.
+_QUOTA = re.compile(r" is (\d+) Instances?, .* request delta of (\d+) Instances?")
 _POLICY = "docker/policies/driver.json has the whole policy"
 
 
@@ -31,7 +35,7 @@ def explain_describe(error: CallFailed, job_name: str, region: str, routes: str)
         return UserError(
             f"training job {job_name!r} has no AWS credentials, which sibling jobs need; a job in "
             "network isolation has none: start it with EnableNetworkIsolation=False, or "
-            f"{INSTEAD}"
+            f"{INSTEAD} ({error})"
         )
     if isinstance(error, Denied):
         return _denied(error, None, "sagemaker:DescribeTrainingJob", "describe itself as")
@@ -79,6 +83,17 @@ def explain_create(error: CallFailed, request: Mapping[str, Any]) -> CrossfoldEr
             f"message names, or {INSTEAD}"
         )
     return PlatformError(f"training job {name!r} could not be created: {error}")
+
+
+def explain_quota(error: NoCapacity) -> UserError | None:
+    """Return what to say of a quota that is too small for a single fold; else it is waited for."""
+    found = _QUOTA.search(str(error))
+    if found is None or int(found[1]) >= int(found[2]):
+        return None
+    return UserError(
+        f"a fold's job is more than the account may ever run at once: {error} Or choose another "
+        f"fold_instance_type, or {INSTEAD}"
+    )
 
 
 def explain_object(error: CallFailed, parent: Parent, uri: str, action: str) -> CrossfoldError:

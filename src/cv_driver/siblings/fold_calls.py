@@ -6,7 +6,7 @@ Nothing here waits, loops or decides when: it offers calls, and each makes one r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from cv_driver.siblings.errors import (
     NoCapacity,
     NotFound,
     Refused,
+    Throttled,
+    Unreachable,
 )
-from cv_driver.siblings.explanations import explain_create
+from cv_driver.siblings.explanations import explain_create, explain_quota
 from cv_driver.siblings.fold_request import FoldPlan, choose_max_run_s, make_fold_request
 from cv_driver.siblings.fold_state import FoldState, Phase
 from cv_driver.siblings.job_end import JobEnd, is_live, read_end
@@ -46,6 +48,8 @@ _CAPACITY = BackOff(15.0, 60.0)
 # A job that was just created may not be shown yet.
 _UNSEEN_S = 3.0
 _LOOK_UP_S = 1.0
+# Made by a create that was not answered, it would be shown by then.
+_MADE_BY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class FoldCalls:
         self._spending = spending
         self._room_at = 0.0
         self._numbers: dict[int, int] = {}
+        # Newest jobs, and whether they run, of folds that were not taken in yet.
+        self._there: dict[int, tuple[int, bool]] = {}
         self._results: dict[int, FoldResult] = {}
         self._steps: Mapping[Phase, tuple[Kind, Callable[[FoldState], None]]] = {
             "waiting": ("create", self._create),
@@ -106,19 +112,28 @@ class FoldCalls:
 
     def add(self, job: FoldJob) -> None:
         """Take a fold in; a further try gets a further number."""
-        number = self._numbers.get(job.index, 0)
-        self.states[job.index] = FoldState(job, number, since=self._world.now())
+        now = self._world.now()
+        state = FoldState(job, self._numbers.get(job.index, 0), since=now)
+        self.states[job.index] = state
+        if job.index in self._there:
+            state.number, _ = self._there.pop(job.index)
+            state.enter("taken", now)
 
-    def take_over(self, found: Iterable[FoldTry]) -> None:
-        """Let folds whose jobs are there already look at the newest of them first."""
+    def take_over(self, found: Mapping[FoldTry, bool]) -> None:
+        """Let folds whose jobs are there already, running or not, look at the newest first."""
         for fold in sorted(found, key=lambda each: each.number):
             state = self.states.get(fold.index)
             self.n_jobs += 1
-            if state is not None and state.phase in ("waiting", "taken"):
+            if state is None:
+                self._there[fold.index] = (fold.number, found[fold])
+            else:
                 state.number = fold.number
                 state.enter("taken", self._world.now())
-            else:
-                self._numbers[fold.index] = fold.number
+
+    def take_in_running(self) -> None:
+        """Take in the folds that nobody has asked for yet and whose jobs run, to end those."""
+        for index in [index for index, (_, runs) in self._there.items() if runs]:
+            self.add(FoldJob(index))
 
     def offered(self, *, may_create: bool) -> list[Call]:
         """Return the next call of every fold that has one; creates only where allowed."""
@@ -154,6 +169,7 @@ class FoldCalls:
         left_s = choose_max_run_s(plan.parent.left_s(now), plan.request.driver.resources)
         request = make_fold_request(plan, FoldTry(state.index, state.number), max_run_s=left_s)
         request["HyperParameters"] |= {STOP_MARKER: self._work.marker}
+        may_exist = state.may_exist and now < state.unanswered_at + _MADE_BY_S
         state.was_asked = state.may_exist = True
         try:
             self._world.api.create(request)
@@ -161,20 +177,29 @@ class FoldCalls:
             state.enter("taken", now)
             return
         except NoCapacity as refused:
-            state.may_exist = False
-            self._wait_for_room(str(refused))
+            state.may_exist = may_exist
+            self._wait_for_quota(refused)
             return
         except NoAnswer:
+            state.unanswered_at = self._world.now()
             state.enter("unsure", now, wait_s=_LOOK_UP_S)
             raise
-        except (Denied, Refused) as refused:
-            state.may_exist = False
+        except (Throttled, Unreachable, Denied, Refused) as refused:
+            state.may_exist = may_exist
+            if isinstance(refused, (Throttled, Unreachable)):
+                raise
             raise explain_create(refused, request) from refused
         self.n_jobs += 1
         self.n_refused = 0
         state.marker = self._work.marker
         state.enter("live", self._world.now())
         self._say(state, f"job {self.name(state)} is created")
+
+    def _wait_for_quota(self, refused: NoCapacity) -> None:
+        hopeless = explain_quota(refused)
+        if hopeless is not None:
+            raise hopeless from refused
+        self._wait_for_room(str(refused))
 
     def _wait_for_room(self, why: str) -> None:
         self.n_refused += 1

@@ -44,6 +44,8 @@ class FoldState:
         Whether this start of the driver has asked for the job: if not, the job is adopted.
     may_exist : bool
         Whether a create was not answered, so that nobody else may fit the fold.
+    unanswered_at : float
+        When the last such create was made.
     is_lost : bool
         Whether the job was being stopped when it was adopted: then its end is no failure.
     n_missed : int
@@ -61,6 +63,7 @@ class FoldState:
     since: float = 0.0
     was_asked: bool = False
     may_exist: bool = False
+    unanswered_at: float = 0.0
     is_lost: bool = False
     n_missed: int = 0
     marker: str | None = None

@@ -56,7 +56,10 @@ def read_end(described: Mapping[str, Any]) -> JobEnd:
 
 def _stopped(secondary: str) -> tuple[Fault, str]:
     if secondary == "MaxRuntimeExceeded":
-        return "lasting", "it was ended after its MaxRuntimeInSeconds; raise fold_max_run_s"
+        return "lasting", (
+            "it was ended after its MaxRuntimeInSeconds, which is fold_max_run_s or what its "
+            "driver had left; raise fold_max_run_s or the driver's MaxRuntimeInSeconds"
+        )
     if secondary == "MaxWaitTimeExceeded":
         return "platform", "it waited longer than its MaxWaitTimeInSeconds for spot capacity"
     return "stopped", "it was stopped from outside"

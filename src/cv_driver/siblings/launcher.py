@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossfold.contract.stop import StopRequest
-from crossfold.errors import PlatformError
+from crossfold.errors import PlatformError, UserError
 from cv_driver.launchers.launcher import Failed, FoldJob, Launcher, Outcome
 from cv_driver.siblings.calls import Caller, World
 from cv_driver.siblings.fold_calls import FoldCalls, FoldWork
@@ -65,6 +65,7 @@ class SiblingLauncher:
         self._fitting: FoldState | None = None
         self._last_life = world.now()
         self._stopping: Stopping | None = None
+        self._may_list = True
 
     @property
     def capacity(self) -> int:
@@ -141,9 +142,13 @@ class SiblingLauncher:
 
         Otherwise the next call is due at the time that is returned.
         """
+        if self._own is not None:
+            self._own.halt.set()
+        if not self._listing.is_first_done and self._may_list:
+            # Nothing is created before that, so what runs is an earlier start's.
+            return self._find_earlier()
         if self._stopping is None:
-            if self._own is not None:
-                self._own.halt.set()
+            self._folds.take_in_running()
             parent = self._work.plan.parent
             self._stopping = Stopping(
                 self._world,
@@ -159,6 +164,16 @@ class SiblingLauncher:
         if self._own is not None:
             self._own.launcher.close()
         shutil.rmtree(self._work.folder, ignore_errors=True)
+
+    def _find_earlier(self) -> float:
+        call = self._listing.offered()[0]
+        if call.due <= self._world.now():
+            try:
+                self.caller.carry_out(call)
+            except UserError as error:
+                self._may_list = False
+                self._world.log(f"folds of an earlier start may still run: {error}")
+        return call.due
 
     def _check_time(self) -> None:
         left_s = self._work.plan.parent.left_s(self._world.now())

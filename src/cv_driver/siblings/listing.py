@@ -30,7 +30,7 @@ class Listing:
         self._next_at = 0.0
         self._token: str | None = None
         self._unseen: set[int] = set()
-        self._found: dict[FoldTry, None] = {}
+        self._found: dict[FoldTry, bool] = {}
         self.is_first_done = False
 
     def offered(self) -> list[Call]:
@@ -62,7 +62,7 @@ class Listing:
             if fold is None:
                 continue
             if not self.is_first_done:
-                self._found[fold] = None
+                self._found[fold] = job.status in LIVE
             state = self._folds.states.get(fold.index)
             if state is None or state.phase != "live" or state.number != fold.number:
                 continue

@@ -9,7 +9,7 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,17 @@ from cv_driver.launchers.cores import Cores
 from cv_driver.launchers.inline import InlineLauncher
 from cv_driver.siblings.asking import Asking, ask
 from cv_driver.siblings.calls import World
+from cv_driver.siblings.errors import CallFailed
+from cv_driver.siblings.explanations import explain_describe
 from cv_driver.siblings.fold_calls import FoldWork
 from cv_driver.siblings.fold_request import FoldPlan, output_path
 from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
 from cv_driver.siblings.left_folds import none_left
-from cv_driver.siblings.parent import JOB_NAME_VARIABLE, Parent
+from cv_driver.siblings.parent import Parent
 from cv_driver.siblings.preflight import check_job, check_plan, own_job_name
 from cv_driver.siblings.results import Expected
 from cv_driver.siblings.stop_marker import marker_uri
 
-_ARN_VARIABLE = "TRAINING_JOB_ARN"
 _ROUTES = Path("/proc/net/route")
 _TICK_S = 0.2
 # Between the end of the stop and the end of the process.
@@ -46,32 +47,9 @@ class Connection:
     world: World
     parent: Parent
 
-
-def is_training_job(environ: Mapping[str, str]) -> bool:
-    """Say whether this process runs in a training job of SageMaker's.
-
-    SDK local mode gives a name, and no ARN.  Source: AWS docs, "How Amazon SageMaker Provides
-    Training Information".
-    """
-    return bool(environ.get(JOB_NAME_VARIABLE)) and bool(environ.get(_ARN_VARIABLE))
-
-
-def wants_siblings(job: Job) -> bool:
-    """Say whether folds shall be jobs of their own; log what ``cv_launcher=auto`` chose."""
-    driver = job.request.driver
-    if driver.launcher != "auto":
-        return driver.launcher == "sagemaker"
-    instance_type = driver.resources.instance_type
-    if instance_type is None:
-        return False
-    if is_training_job(job.environ):
-        job.log(f"cv_launcher=auto: sagemaker, as fold_instance_type is {instance_type!r}")
-        return True
-    job.log(
-        f"cv_launcher=auto: inline; fold_instance_type={instance_type!r} has no effect outside "
-        "of a SageMaker training job"
-    )
-    return False
+    def until_opened(self) -> contextlib.AbstractContextManager[None]:
+        """End the folds of an earlier start where the block ends before there is a launcher."""
+        return none_left(self.world, self.parent.name, within_s=STOP_S)
 
 
 def connect_parent(job: Job, stop: StopRequest) -> Connection:
@@ -86,11 +64,14 @@ def connect_parent(job: Job, stop: StopRequest) -> Connection:
     Stopped
         A stop was asked for meanwhile.
     """
-    from cv_driver.sagemaker_api import connect
+    from cv_driver.sagemaker_api import connect, region_of
 
     # Outside of a job the reason is that, not the region that is missing too.
     name = own_job_name(job.environ)
-    api = connect(job.environ)
+    try:
+        api = connect(job.environ)
+    except CallFailed as error:
+        raise explain_describe(error, name, region_of(job.environ), _routes()) from error
     chance = random.Random()  # noqa: S311 - jitter needs no secrecy
     world = World(api, time.time, time.sleep, chance, job.log)
     # Its folds are stopped at a pace that the account allows, an earlier start's too.
@@ -98,16 +79,6 @@ def connect_parent(job: Job, stop: StopRequest) -> Connection:
     with none_left(world, name, within_s=STOP_S):
         checks = check_job(api, job.environ, job.request.driver, now=time.time(), routes=_routes())
         return Connection(world, _asked(checks, world, stop))
-
-
-@contextlib.contextmanager
-def until_opened(connection: Connection | None) -> Iterator[None]:
-    """End the folds of an earlier start where the block ends before there is a launcher."""
-    if connection is None:
-        yield
-        return
-    with none_left(connection.world, connection.parent.name, within_s=STOP_S):
-        yield
 
 
 def open_launcher(

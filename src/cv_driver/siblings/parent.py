@@ -12,7 +12,6 @@ from typing import Any
 
 from cv_driver.siblings.api import SageMakerApi
 
-JOB_NAME_VARIABLE = "TRAINING_JOB_NAME"
 # Of these the limit on the run time speaks; to wait for an instance, also for a new one after an
 # interruption, is not to run.  Not documented in so many words.
 _RUNNING = frozenset({"Downloading", "Training", "Uploading"})

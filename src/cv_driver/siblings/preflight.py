@@ -35,7 +35,8 @@ from cv_driver.siblings.misconfiguration import (
     refuse_foreign,
 )
 from cv_driver.siblings.names import FoldTry, common_part, fold_job_name, fold_of, stem
-from cv_driver.siblings.parent import JOB_NAME_VARIABLE, Parent, deadline_of
+from cv_driver.siblings.parent import Parent, deadline_of
+from cv_driver.siblings.wanted import JOB_NAME_VARIABLE
 
 # Jobs of the driver's own naming whose tags are looked at: after a restart there may be many, and
 # the launcher looks at each before it takes one over.

@@ -1,48 +1,85 @@
 """The result files, once more and plain, where a pipeline's steps can read them.
 
 ``output.tar.gz`` is packed; ``<S3OutputPath>/<job>/evaluation/`` is not.  Best effort: whatever
-goes wrong is logged, and the job is none the worse for it.
+goes wrong is one line of the log, and the job is none the worse for it, nor much longer.
 Source: AWS docs, "JsonGet" of a ConditionStep, "ModelMetrics" of a model package.
 """
 
 from __future__ import annotations
 
+import random
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from crossfold.errors import CrossfoldError
 from crossfold.fitting.job import Job
 from cv_driver.siblings.api import SageMakerApi
-from cv_driver.siblings.errors import CallFailed
-from cv_driver.siblings.opening import Connection, is_training_job
-from cv_driver.siblings.parent import JOB_NAME_VARIABLE, Parent, deadline_of
+from cv_driver.siblings.asking import Asking, Call, ask
+from cv_driver.siblings.errors import CallFailed, Unreachable
+from cv_driver.siblings.opening import Connection
+from cv_driver.siblings.parent import Parent, deadline_of
+from cv_driver.siblings.wanted import JOB_NAME_VARIABLE
 
 FILES = ("evaluation.json", "cv_results.json")
+WITHIN_S = 8.0
 
 
 def publish_results(job: Job, siblings: Connection | None) -> None:
-    """Write the result files beside the job's output, on SageMaker only."""
-    if not is_training_job(job.environ):
-        return
+    """Write the result files beside the job's output."""
+    told: list[str] = []
+    publish = threading.Thread(
+        target=lambda: told.append(_publish(job, siblings)), name="publication", daemon=True
+    )
+    publish.start()
+    # Names that are not resolved and credentials that do not come have no timeouts of ours.
+    publish.join(WITHIN_S)
+    names = " and ".join(FILES)
+    job.log(f"{names} {told[0] if told else _failure(f'it did not answer within {WITHIN_S:g} s')}")
+
+
+def _failure(why: object) -> str:
+    return f"are in output.tar.gz only; they could not be written plain to S3: {why}"
+
+
+def _publish(job: Job, siblings: Connection | None) -> str:
+    """Return what became of the files, as the second half of a line."""
     try:
-        api, parent = _parent(job, siblings)
-        folder = f"{parent.output_path}/{parent.name}/evaluation"
-        for name in FILES:
-            body = (job.opt_ml.output_data / name).read_bytes()
-            api.put_object(f"{folder}/{name}", body, kms_key=parent.output_key)
-    except (CallFailed, CrossfoldError, ImportError, KeyError, OSError, ValueError) as error:
-        job.log(
-            f"{' and '.join(FILES)} are in output.tar.gz only; they could not be written plain to "
-            f"S3: {error}"
-        )
-        return
-    job.log(f"{' and '.join(FILES)} are also in {folder}/")
+        api = _api(job) if siblings is None else siblings.world.api
+        steps = _written(job, api, None if siblings is None else siblings.parent)
+        folder: str = ask(steps, sleep=time.sleep, uniform=random.uniform)
+    except Exception as error:  # noqa: BLE001 - a finished job shall not fail of this
+        return _failure(error)
+    return f"are also in {folder}/"
 
 
-def _parent(job: Job, siblings: Connection | None) -> tuple[SageMakerApi, Parent]:
-    if siblings is not None:
-        return siblings.world.api, siblings.parent
+def _api(job: Job) -> SageMakerApi:
     from cv_driver.sagemaker_api import connect
 
-    api, now = connect(job.environ), time.time()
-    described = api.describe(job.environ[JOB_NAME_VARIABLE])
-    return api, Parent(described, {}, api.region, deadline_of(described, now=now))
+    return connect(job.environ)
+
+
+def _written(job: Job, api: SageMakerApi, parent: Parent | None) -> Asking:
+    if parent is None:
+        name = job.environ[JOB_NAME_VARIABLE]
+        described = yield Call("describe", _at_once(partial(api.describe, name)))
+        parent = Parent(described, {}, api.region, deadline_of(described, now=time.time()))
+    folder = f"{parent.output_path}/{parent.name}/evaluation"
+    for name in FILES:
+        body = (job.opt_ml.output_data / name).read_bytes()
+        put = partial(api.put_object, f"{folder}/{name}", body, kms_key=parent.output_key)
+        yield Call("object", _at_once(put))
+    return folder
+
+
+def _at_once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the call for which nobody waits where no network leads to AWS."""
+
+    def call() -> Any:
+        try:
+            return make()
+        except Unreachable as error:
+            raise CallFailed(str(error)) from error
+
+    return call

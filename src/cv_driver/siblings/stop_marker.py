@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from crossfold.contract.stop import StopRequest
+from crossfold.errors import CrossfoldError
 from cv_driver.siblings.api import SageMakerApi
 from cv_driver.siblings.errors import CallFailed, Denied
 
@@ -44,8 +45,8 @@ def watch_marker(
                     log("the driver's stop marker is there: this fold ends")
                     stop.set()
                 time.sleep(look_s)
-        except Denied as denied:
-            log(f"the driver's stop marker is not watched: {denied}")
+        except (CallFailed, CrossfoldError) as failed:
+            log(f"the driver's stop marker is not watched: {failed}")
 
     thread = threading.Thread(target=watch, name="stop marker", daemon=True)
     thread.start()

@@ -1,0 +1,139 @@
+"""Plain result files: best effort, soon over, and told on one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from crossfold.contract.paths import OptMl
+from crossfold.errors import UserError
+from crossfold.fitting.job import Job
+from crossfold.request.job_request import JobRequest
+from cv_driver import sagemaker_api
+from cv_driver.siblings import publication
+from cv_driver.siblings.errors import (
+    CallFailed,
+    Denied,
+    NoAnswer,
+    NoCredentials,
+    Throttled,
+    Unreachable,
+)
+from cv_driver.siblings.publication import FILES, publish_results
+
+_ENVIRON = {
+    "TRAINING_JOB_NAME": "trial",
+    "TRAINING_JOB_ARN": "arn:aws:sagemaker:us-east-1:123456789012:training-job/trial",
+    "AWS_REGION": "us-east-1",
+}
+_ONLY = "evaluation.json and cv_results.json are in output.tar.gz only; they could not be written "
+
+
+class Bucket:
+    """An API whose `failures` come first."""
+
+    region = "us-east-1"
+
+    def __init__(self, *failures: CallFailed, wait_s: float = 0.0) -> None:
+        self.failures = list(failures)
+        self.wait_s = wait_s
+        self.objects: dict[str, bytes] = {}
+
+    def describe(self, job_name: str) -> dict[str, Any]:
+        self._happen()
+        output = {"S3OutputPath": "s3://bucket/out/", "KmsKeyId": ""}
+        return {"TrainingJobName": job_name, "OutputDataConfig": output}
+
+    def put_object(self, uri: str, body: bytes, *, kms_key: str | None = None) -> None:
+        self._happen()
+        assert kms_key is None
+        self.objects[uri] = body
+
+    def _happen(self) -> None:
+        time.sleep(self.wait_s)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+@pytest.fixture
+def published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[], Bucket]], list[str]]:
+    """Return what publishes over a connection and returns the log."""
+
+    def publish(connect: Callable[[], Bucket]) -> list[str]:
+        monkeypatch.setattr(sagemaker_api, "connect", lambda _environ: connect())
+        opt_ml, stream = OptMl(tmp_path), StringIO()
+        opt_ml.output_data.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (opt_ml.output_data / name).write_text("{}")
+        publish_results(Job(opt_ml, JobRequest(), {}, {}, _ENVIRON, stream), None)
+        return stream.getvalue().splitlines()
+
+    return cast("Callable[[Callable[[], Bucket]], list[str]]", publish)
+
+
+def test_files_lie_beside_the_output(published: Callable[..., list[str]]) -> None:
+    bucket = Bucket()
+
+    assert published(lambda: bucket) == [
+        "evaluation.json and cv_results.json are also in s3://bucket/out/trial/evaluation/"
+    ]
+    assert set(bucket.objects) == {f"s3://bucket/out/trial/evaluation/{name}" for name in FILES}
+
+
+def test_throttling_and_a_lost_answer_are_waited_for(
+    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cv_driver.siblings.asking._FIRST_WAIT_S", 0.01)
+    bucket = Bucket(Throttled("Rate exceeded"), Throttled("Rate exceeded"), NoAnswer("timed out"))
+
+    assert len(published(lambda: bucket)) == 1
+    assert len(bucket.objects) == 2
+
+
+def test_where_no_network_leads_to_aws_one_call_shows_it(
+    published: Callable[..., list[str]],
+) -> None:
+    bucket = Bucket(*[Unreachable("Could not connect to the endpoint URL")] * 2)
+
+    assert published(lambda: bucket) == [
+        f"{_ONLY}plain to S3: Could not connect to the endpoint URL"
+    ]
+    assert len(bucket.failures) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Denied("no s3:PutObject"),
+        NoCredentials("Unable to locate credentials"),
+        UserError("no region is set"),
+        RuntimeError("something that nobody thought of"),
+    ],
+)
+def test_whatever_goes_wrong_is_one_line_and_no_failure(
+    published: Callable[..., list[str]], error: Exception
+) -> None:
+    def connect() -> Bucket:
+        raise error
+
+    assert published(connect) == [f"{_ONLY}plain to S3: {error}"]
+
+
+def test_a_service_that_keeps_silent_holds_the_job_up_for_a_few_seconds_only(
+    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publication.WITHIN_S <= 10
+    monkeypatch.setattr(publication, "WITHIN_S", 0.2)
+    began = time.monotonic()
+
+    log = published(lambda: Bucket(wait_s=3.0))
+
+    assert time.monotonic() - began < 2.0
+    assert log == [f"{_ONLY}plain to S3: it did not answer within 0.2 s"]
