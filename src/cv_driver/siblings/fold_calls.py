@@ -25,7 +25,7 @@ from cv_driver.siblings.errors import (
 )
 from cv_driver.siblings.explanations import explain_create
 from cv_driver.siblings.fold_request import FoldPlan, choose_max_run_s, make_fold_request
-from cv_driver.siblings.fold_state import FoldState, Phase
+from cv_driver.siblings.fold_state import PERHAPS_LIVE, FoldState, Phase
 from cv_driver.siblings.job_end import JobEnd, is_live, read_end
 from cv_driver.siblings.misconfiguration import refuse_foreign
 from cv_driver.siblings.names import FoldTry, fold_job_name
@@ -39,6 +39,7 @@ from cv_driver.siblings.results import (
     unpack_model,
 )
 from cv_driver.siblings.spending import Spending
+from cv_driver.siblings.warm_pools import WarmPools
 
 STOP_MARKER = "cv_stop_marker"
 
@@ -64,6 +65,8 @@ class FoldWork:
         Object that ends the jobs of this start of the driver.
     max_jobs : int
         Most jobs that may be created.
+    n_to_run : int, optional
+        Folds that no earlier start has finished; None: all.
     """
 
     plan: FoldPlan
@@ -72,6 +75,7 @@ class FoldWork:
     models: Path | None
     marker: str
     max_jobs: int
+    n_to_run: int | None = None
 
 
 class FoldCalls:
@@ -86,6 +90,9 @@ class FoldCalls:
         self._caller = caller
         self._work = work
         self._spending = spending
+        n_to_run = len(work.expected.splits) if work.n_to_run is None else work.n_to_run
+        keep_alive_s = work.plan.request.driver.resources.keep_alive_s
+        self._pools = WarmPools(n_to_run, keep_alive_s, world.log)
         self._room_at = 0.0
         self._numbers: dict[int, int] = {}
         self._results: dict[int, FoldResult] = {}
@@ -107,6 +114,7 @@ class FoldCalls:
     def add(self, job: FoldJob) -> None:
         """Take a fold in; a further try gets a further number."""
         number = self._numbers.get(job.index, 0)
+        self._pools.start(job.index)
         self.states[job.index] = FoldState(job, number, since=self._world.now())
 
     def take_over(self, found: Iterable[FoldTry]) -> None:
@@ -152,7 +160,12 @@ class FoldCalls:
     def _create(self, state: FoldState) -> None:
         plan, now = self._work.plan, self._world.now()
         left_s = choose_max_run_s(plan.parent.left_s(now), plan.request.driver.resources)
-        request = make_fold_request(plan, FoldTry(state.index, state.number), max_run_s=left_s)
+        request = make_fold_request(
+            plan,
+            FoldTry(state.index, state.number),
+            max_run_s=left_s,
+            keeps_warm=self._keeps_warm(state),
+        )
         request["HyperParameters"] |= {STOP_MARKER: self._work.marker}
         state.was_asked = state.may_exist = True
         try:
@@ -176,7 +189,13 @@ class FoldCalls:
         state.enter("live", self._world.now())
         self._say(state, f"job {self.name(state)} is created")
 
+    def _keeps_warm(self, state: FoldState) -> bool:
+        phases = [each.phase for each in self.states.values() if each is not state]
+        n_live = sum(phase in PERHAPS_LIVE for phase in phases)
+        return self._pools.keeps(n_waiting=phases.count("waiting"), n_live=n_live)
+
     def _wait_for_room(self, why: str) -> None:
+        self._pools.lacks_room()
         self.n_refused += 1
         wait_s = _CAPACITY.wait_s(self.n_refused, self._world.chance)
         self._room_at = self._world.now() + wait_s
@@ -239,6 +258,8 @@ class FoldCalls:
     def _end(self, state: FoldState) -> None:
         end, now = read_end(state.described), self._world.now()
         self._spending.job_ended(state.described)
+        if state.was_asked:
+            self._pools.job_ended(state.described)
         if end.fault == "none":
             state.enter("output", now)
         elif end.fault == "capacity":
