@@ -39,7 +39,7 @@ def run_fold(job: Job, stop: StopRequest) -> None:
     data = read_job_data(job, folded=True)
     problem = make_problem(job, data)
     folded = split_rows(job, problem, data)
-    key = identity_key(identity_of(job, folded, problem.rows.table.fingerprint()))
+    key = _key(job, folded)
     _check_identity(job, key)
     index, n_folds = job.request.driver.fold_index, len(folded.assignment.splits)
     if index is None or index >= n_folds:
@@ -66,11 +66,13 @@ def _heed_driver(job: Job, stop: StopRequest) -> None:
     watch_marker(lambda: connect(job.environ), uri, stop, job.log)
 
 
-def _fit(job: Job, folded: FoldedProblem, index: int, key: str, stop: StopRequest) -> FoldResult:
+def _fit(
+    job: Job, folded: FoldedProblem, index: int, key: str | None, stop: StopRequest
+) -> FoldResult:
     """Fit and score the fold; where the service keeps checkpoints, repeat nothing of them."""
     keeps_model = job.request.driver.final_model == "ensemble"
     model = job.opt_ml.model / FOLD_MODEL if keeps_model else None
-    if not job.opt_ml.checkpoints.is_dir():
+    if key is None or not job.opt_ml.checkpoints.is_dir():
         return fit_fold(folded, index, n_threads=job.n_threads, stop=stop, save_model_to=model)
     progress = FoldProgress(job.opt_ml.checkpoints, key, index, job.log)
     result = progress.finished(with_model=keeps_model)
@@ -91,7 +93,14 @@ def _fit(job: Job, folded: FoldedProblem, index: int, key: str, stop: StopReques
     return result
 
 
-def _check_identity(job: Job, own: str) -> None:
+def _key(job: Job, folded: FoldedProblem) -> str | None:
+    """Return the fold's fingerprint; None where nobody asks for it, as all data are read for it."""
+    if job.request.driver.fingerprint is None and not job.opt_ml.checkpoints.is_dir():
+        return None
+    return identity_key(identity_of(job, folded, folded.problem.rows.table.fingerprint()))
+
+
+def _check_identity(job: Job, own: str | None) -> None:
     expected = job.request.driver.fingerprint
     if expected is None:
         return
