@@ -238,6 +238,7 @@ class SiblingWorld:
         *,
         n_folds: int = 5,
         max_run_s: int = 86_400,
+        hyperparameters: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
         self.folder = folder
@@ -251,7 +252,9 @@ class SiblingWorld:
             lambda launch: _driver_script(launch) or fold_plan(launch), **settings
         )
         self.api = PlaneApi(self.plane, self.sleep)
-        self.create(DRIVER, StoppingCondition={"MaxRuntimeInSeconds": max_run_s})
+        given = driver_request(DRIVER, n_folds)["HyperParameters"] | dict(hyperparameters or {})
+        limit = {"MaxRuntimeInSeconds": max_run_s}
+        self.create(DRIVER, StoppingCondition=limit, HyperParameters=given)
         self.sleep(2.0)
         self.own = OwnFit(self.now)
 

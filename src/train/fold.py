@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 from crossfold.contract import metric_lines
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import PlatformError, UserError
 from crossfold.fitting.fold_fit import fit_fold
-from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, save_fold_result
+from crossfold.fitting.fold_progress import FoldProgress
+from crossfold.fitting.fold_result import (
+    FOLD_MODEL,
+    FOLD_RESULT,
+    FoldResult,
+    save_fold_result,
+)
 from crossfold.fitting.identity import identity_key, identity_of
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
@@ -31,19 +39,13 @@ def run_fold(job: Job, stop: StopRequest) -> None:
     data = read_job_data(job, folded=True)
     problem = make_problem(job, data)
     folded = split_rows(job, problem, data)
-    _check_identity(job, folded)
+    key = _key(job, folded)
+    _check_identity(job, key)
     index, n_folds = job.request.driver.fold_index, len(folded.assignment.splits)
     if index is None or index >= n_folds:
         msg = f"hyperparameter 'cv_fold_index' is {index!r}; this split has folds 0 … {n_folds - 1}"
         raise UserError(msg)
-    keeps_model = job.request.driver.final_model == "ensemble"
-    result = fit_fold(
-        folded,
-        index,
-        n_threads=job.n_threads,
-        stop=stop,
-        save_model_to=job.opt_ml.model / FOLD_MODEL if keeps_model else None,
-    )
+    result = _fit(job, folded, index, key, stop)
     save_fold_result(job.opt_ml.output_data / FOLD_RESULT, result)
     objective = problem.spec.metrics[0].name
     for split, values in (("train", result.train), ("validation", result.validation)):
@@ -64,11 +66,44 @@ def _heed_driver(job: Job, stop: StopRequest) -> None:
     watch_marker(lambda: connect(job.environ), uri, stop, job.log)
 
 
-def _check_identity(job: Job, folded: FoldedProblem) -> None:
+def _fit(
+    job: Job, folded: FoldedProblem, index: int, key: str | None, stop: StopRequest
+) -> FoldResult:
+    """Fit and score the fold; where the service keeps checkpoints, repeat nothing of them."""
+    keeps_model = job.request.driver.final_model == "ensemble"
+    model = job.opt_ml.model / FOLD_MODEL if keeps_model else None
+    if key is None or not job.opt_ml.checkpoints.is_dir():
+        return fit_fold(folded, index, n_threads=job.n_threads, stop=stop, save_model_to=model)
+    progress = FoldProgress(job.opt_ml.checkpoints, key, index, job.log)
+    result = progress.finished(with_model=keeps_model)
+    if result is not None:
+        job.log("the fold was finished by an earlier start; nothing is fitted again")
+    else:
+        result = fit_fold(
+            folded,
+            index,
+            n_threads=job.n_threads,
+            stop=stop,
+            save_model_to=progress.model if keeps_model else None,
+            progress=progress,
+        )
+        progress.finish(result)
+    if model is not None:
+        shutil.copytree(progress.model, model, dirs_exist_ok=True)
+    return result
+
+
+def _key(job: Job, folded: FoldedProblem) -> str | None:
+    """Return the fold's fingerprint; None where nobody asks for it, as all data are read for it."""
+    if job.request.driver.fingerprint is None and not job.opt_ml.checkpoints.is_dir():
+        return None
+    return identity_key(identity_of(job, folded, folded.problem.rows.table.fingerprint()))
+
+
+def _check_identity(job: Job, own: str | None) -> None:
     expected = job.request.driver.fingerprint
     if expected is None:
         return
-    own = identity_key(identity_of(job, folded, folded.problem.rows.table.fingerprint()))
     if own != expected:
         msg = (
             "the fold reads other data than its driver, or reads it otherwise (fingerprint "

@@ -6,16 +6,21 @@ import contextlib
 import csv
 import io
 import json
+import re
+import shutil
 import sys
 import tarfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 import pytest
 
+from crossfold.fitting.fold_result import FOLD_RESULT, load_fold_result
 from cv_driver.siblings.names import DRIVER_TAG, FINGERPRINT_TAG, FOLD_TAG
 from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
 from tests.conftest import ROOT
@@ -233,6 +238,76 @@ def test_a_stop_of_the_driver_ends_every_fold(plane: RunningPlane) -> None:
     assert "stopped before a model existed" in log_of(plane, "stopped")
 
 
+def test_an_interrupted_spot_fold_goes_on_where_it_was(plane: RunningPlane, tmp_path: Path) -> None:
+    rows = many_rows()
+    client(plane, "s3").put_object(Bucket=BUCKET, Key="many/rows.csv", Body=_csv(rows))
+    given = {"cv_folds": "3", "cv_fold_index": "1", "num_round": "2500", "eta": "0.02"}
+    request = driver_request("spot")
+    source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    source["S3Uri"] = f"s3://{BUCKET}/many/"
+    request |= {
+        "HyperParameters": given,
+        "EnableManagedSpotTraining": True,
+        "CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/kept/spot/"},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600},
+    }
+    client(plane, "sagemaker").create_training_job(**request)
+    _until(lambda: has_object(plane, "kept/spot/"))
+
+    interrupt(plane, "spot")
+
+    ended = wait_for_end(plane, "spot")
+    log = log_of(plane, "spot")
+    states = [each["Status"] for each in ended["SecondaryStatusTransitions"]]
+    assert ended["TrainingJobStatus"] == "Completed", log
+    assert "Interrupted" in states
+    found = re.search(r"the fold goes on after the (\d+) rounds of an earlier start", log)
+    assert found is not None, log
+    assert 0 < int(found[1]) < 2500
+    whole = build_opt_ml(tmp_path / "whole", given, {"train": {"rows.csv": rows}})
+    assert run(whole).code == 0
+    body = client(plane, "s3").get_object(Bucket=BUCKET, Key="output/spot/output/output.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(body["Body"].read())) as archive:
+        archive.extractall(tmp_path, filter="data")
+    own = load_fold_result(tmp_path / FOLD_RESULT)
+    other = load_fold_result(whole.output_data / FOLD_RESULT)
+    assert own.train == pytest.approx(other.train, rel=0, abs=1e-9)
+    assert own.validation == pytest.approx(other.validation, rel=0, abs=1e-9)
+
+
+def test_a_fold_that_was_done_before_its_interruption_is_not_fitted_again(tmp_path: Path) -> None:
+    given = SHARED | {"cv_fold_index": "1", "cv_final_model": "ensemble"}
+    opt_ml = build_opt_ml(tmp_path, given, {"train": {"rows.csv": cancer_rows(240)}})
+    opt_ml.checkpoints.mkdir()
+    first = run(opt_ml)
+    result = load_fold_result(opt_ml.output_data / FOLD_RESULT)
+    models = sorted(path.name for path in opt_ml.model.rglob("*"))
+
+    again = run(opt_ml)
+
+    assert (first.code, again.code) == (0, 0), first.log + again.log
+    assert "nothing is fitted again" not in first.log
+    assert "the fold was finished by an earlier start; nothing is fitted again" in again.log
+    repeated = load_fold_result(opt_ml.output_data / FOLD_RESULT)
+    assert repeated.fit_seconds == result.fit_seconds
+    assert repeated.validation == result.validation
+    assert sorted(path.name for path in opt_ml.model.rglob("*")) == models
+
+
+def test_a_fold_of_other_hyperparameters_starts_over(tmp_path: Path) -> None:
+    channels = {"train": {"rows.csv": cancer_rows(240)}}
+    opt_ml = build_opt_ml(tmp_path / "1", SHARED | {"cv_fold_index": "1"}, channels)
+    opt_ml.checkpoints.mkdir()
+    run(opt_ml)
+    other = build_opt_ml(tmp_path / "2", SHARED | {"cv_fold_index": "1", "eta": "0.3"}, channels)
+    shutil.copytree(opt_ml.checkpoints, other.checkpoints)
+
+    ended = run(other)
+
+    assert ended.code == 0
+    assert "earlier start" not in ended.log
+
+
 def test_a_fold_ends_at_its_drivers_marker(plane: RunningPlane) -> None:
     request = driver_request("marked")
     marker = "output/marked/stop/1"
@@ -271,6 +346,22 @@ def test_outside_of_a_training_job_there_are_no_siblings(tmp_path: Path) -> None
     assert "cv_launcher=inline" in asked.failure
     assert auto.code == 0
     assert "fold_instance_type='ml.m5.large' has no effect outside" in auto.log
+
+
+def many_rows(n_rows: int = 6000) -> list[list[object]]:
+    """Return rows that take a while to fit."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(n_rows, 20)).round(4)
+    target = (features[:, 0] * features[:, 1] + rng.normal(size=n_rows) > 0).astype(int)
+    return [[int(label), *row] for label, row in zip(target, features.tolist(), strict=True)]
+
+
+def interrupt(plane: RunningPlane, name: str) -> None:
+    """Take the instances of a spot job away."""
+    body = json.dumps({"TrainingJobName": name}).encode()
+    request = urllib.request.Request(f"{plane.url}/_plane/interrupt", data=body, method="POST")  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        assert answer.status == 200
 
 
 def has_object(plane: RunningPlane, key: str) -> bool:

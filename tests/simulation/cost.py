@@ -129,7 +129,8 @@ def _idle_share(launchers: list[Launcher]) -> float:
     total: Counter[str] = Counter()
     for launcher in launchers:
         seconds = getattr(launcher, "instance_seconds", {})
-        total.update({use: round(value) for use, value in seconds.items()})
+        used = {use: value for use, value in seconds.items() if use != "saved_by_spot"}
+        total.update({use: round(value) for use, value in used.items()})
     return total["driver_idle"] / max(1, sum(total.values()))
 
 

@@ -86,7 +86,7 @@ _PLAIN = {
 
 
 def _request(plan: FoldPlan, fold: FoldTry = _FOLD) -> dict[str, Any]:
-    return make_fold_request(plan, fold, max_run_s=900)
+    return make_fold_request(plan, fold, max_run_s=900, keeps_warm=True)
 
 
 def _of(*features: str, **resources: Any) -> dict[str, Any]:
@@ -310,10 +310,8 @@ def test_no_folds_checkpoints_are_the_prefix_of_anothers() -> None:
 
     configs = [_request(plan, FoldTry(at))["CheckpointConfig"] for at in range(12)]
 
-    assert configs[1] == {
-        "S3Uri": "s3://data/deep/er/rehearsal-1-f1/",
-        "LocalPath": "/opt/ml/kept",
-    }
+    # Folds write where checkpoints lie by default, whatever the driver's local path is.
+    assert configs[1] == {"S3Uri": "s3://data/deep/er/rehearsal-1-f1/"}
     uris = [config["S3Uri"] for config in configs]
     assert not [pair for pair in combinations(uris, 2) if pair[1].startswith(pair[0])]
 
@@ -456,3 +454,35 @@ def test_a_description_without_the_optional_members_is_enough() -> None:
 
     _assert_taken(request)
     assert request["OutputDataConfig"] == {"S3OutputPath": "s3://b/o"}
+
+
+_MATCHED = (
+    "RoleArn",
+    "VpcConfig",
+    "EnableInterContainerTrafficEncryption",
+    "EnableNetworkIsolation",
+)
+_MATCHED_RESOURCES = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
+
+
+@pytest.mark.parametrize(
+    "features", [(), ("vpc", "keys"), ("no volume",), ("encrypted traffic", "vpc")]
+)
+def test_all_that_a_warm_pool_is_matched_by_is_the_same_for_every_fold(
+    features: tuple[str, ...],
+) -> None:
+    plan = plan_of(parent_of(driver_request(*features)), keep_alive_s=600)
+    requests = [
+        make_fold_request(plan, FoldTry(at, at % 2), max_run_s=900 - at, keeps_warm=at < 4)
+        for at in range(6)
+    ]
+
+    matched = [
+        [request.get(name) for name in _MATCHED]
+        + [request["ResourceConfig"].get(name) for name in _MATCHED_RESOURCES]
+        for request in requests
+    ]
+    kept = [request["ResourceConfig"].get("KeepAlivePeriodInSeconds") for request in requests]
+
+    assert matched == [matched[0]] * 6
+    assert kept == [600] * 4 + [None] * 2

@@ -41,6 +41,41 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
+class FitState:
+    """A fit on its way: all that another process needs to go on with it.
+
+    Attributes
+    ----------
+    n_done : int
+        Finished rounds.
+    n_best : int
+        The best of them, for early stopping; 0 without.
+    best : float
+        Its score.
+    booster : bytes
+        The library's own format.
+    """
+
+    n_done: int
+    n_best: int
+    best: float
+    booster: bytes
+
+
+class FitProgress(Protocol):
+    """Where a fit on its way is kept."""
+
+    def earlier(self) -> FitState | None:
+        """Return what an earlier start has kept of this very fit."""
+
+    def is_due(self) -> bool:
+        """Say whether it is time to keep the fit again."""
+
+    def save(self, state: FitState) -> None:
+        """Keep the fit."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """What to fit, decided and checked before any data is read.
 
@@ -64,6 +99,9 @@ class ModelSpec:
     class_weight : 'balanced' or mapping of class code to weight, optional
         Multiplies the weights of the rows fitted on (never those scored), as scikit-learn's
         ``class_weight`` does; ``balanced`` is computed from the rows fitted on.
+    progress : FitProgress, optional
+        Keeps a fit on its way, so that another process can go on with it; only where the numbers
+        are those of a fit that was never interrupted (see `continuation`).
     """
 
     algorithm: str
@@ -77,6 +115,7 @@ class ModelSpec:
     metrics: tuple[Metric, ...] = ()
     n_threads: int = 1
     class_weight: Literal["balanced"] | Mapping[int, float] | None = None
+    progress: FitProgress | None = None
 
 
 class Model(Protocol):

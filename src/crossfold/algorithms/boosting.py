@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfold.algorithms.adapter import Examples, FitWatcher, Model, ModelSpec
+from crossfold.algorithms.adapter import Examples, FitState, FitWatcher, Model, ModelSpec
 from crossfold.data.table import Column
 from crossfold.errors import UserError
 from crossfold.metrics.metric import Metric
@@ -39,15 +39,13 @@ class BestRound:
     metric: Metric
     patience: int
     n_best: int = 0
-    _best: float = field(default=float("nan"))
+    best: float = field(default=float("nan"))
 
     def note(self, n_done: int, score: float) -> bool:
         """Take note of the score after `n_done` rounds; return True if it is the best so far."""
-        is_better = (
-            score > self._best if self.metric.direction == "maximize" else score < self._best
-        )
-        if self.n_best == 0 or is_better or (np.isnan(self._best) and not np.isnan(score)):
-            self.n_best, self._best = n_done, score
+        is_better = score > self.best if self.metric.direction == "maximize" else score < self.best
+        if self.n_best == 0 or is_better or (np.isnan(self.best) and not np.isnan(score)):
+            self.n_best, self.best = n_done, score
             return True
         return False
 
@@ -68,12 +66,19 @@ class Boosting:
         Scores of that round; empty where nothing is evaluated.
     keep : callable of int
         Called with the number of rounds whenever it is the best so far.
+    live : Model
+    earlier : FitState, optional
+        What the fit goes on from.
+    state : callable, optional
+        Returns the booster, for another process to go on with; None where none could.
     """
 
     update: Callable[[int], bool]
     scores: Callable[[int], RoundScores]
     keep: Callable[[int], None]
     live: Model
+    earlier: FitState | None = None
+    state: Callable[[], bytes] | None = None
 
 
 def boost(spec: ModelSpec, fit: Boosting, watcher: FitWatcher | None, *, is_watched: bool) -> int:
@@ -91,6 +96,10 @@ def boost(spec: ModelSpec, fit: Boosting, watcher: FitWatcher | None, *, is_watc
     """
     best = _best_round(spec, is_watched=is_watched)
     n_done = 0
+    if fit.earlier is not None:
+        n_done = fit.earlier.n_done
+        if best is not None:
+            best.n_best, best.best = fit.earlier.n_best, fit.earlier.best
     while n_done < spec.num_round:
         is_finished = fit.update(n_done)
         n_done += 1
@@ -99,11 +108,21 @@ def boost(spec: ModelSpec, fit: Boosting, watcher: FitWatcher | None, *, is_watc
             if best.note(n_done, scores["validation"][best.metric.name]):
                 fit.keep(n_done)
             is_finished = is_finished or best.is_exhausted(n_done)
-        if watcher is not None:
-            is_finished = watcher.after_round(n_done, scores, fit.live) or is_finished
-        if is_finished:
+        is_ended = watcher is not None and watcher.after_round(n_done, scores, fit.live)
+        _keep_state(spec, fit, best, n_done, at_once=is_ended)
+        if is_finished or is_ended:
             break
     return n_done if best is None else best.n_best
+
+
+def _keep_state(
+    spec: ModelSpec, fit: Boosting, best: BestRound | None, n_done: int, *, at_once: bool
+) -> None:
+    """Keep the fit where somebody could go on with it and it is time to."""
+    if fit.state is None or spec.progress is None or not (at_once or spec.progress.is_due()):
+        return
+    n_best, score = (0, float("nan")) if best is None else (best.n_best, best.best)
+    spec.progress.save(FitState(n_done, n_best, score, fit.state()))
 
 
 def score_round(

@@ -34,6 +34,7 @@ from crossfold.algorithms.boosting import (
     softmax,
     without_features,
 )
+from crossfold.algorithms.continuation import can_continue_xgboost
 from crossfold.algorithms.dense_prediction import DensePredictor
 from crossfold.algorithms.encoding import CategoryEncoder, fit_encoder, load_encoder
 from crossfold.algorithms.library_failures import (
@@ -252,13 +253,18 @@ class _Fitting:
         params = booster_params(spec, model.objective)
         if self._native:
             params["eval_metric"] = self._native
-        self._booster = xgboost.Booster(params, list(matrices.values()))
+        self._goes_on = can_continue_xgboost(spec, model.objective)
+        self._earlier = spec.progress.earlier() if spec.progress and self._goes_on else None
+        model_file = None if self._earlier is None else bytearray(self._earlier.booster)
+        self._booster: Any = xgboost.Booster(params, list(matrices.values()), model_file)
         self._best: Any = None
         model.booster = self._booster
 
     def run(self, watcher: FitWatcher | None) -> None:
         """Boost, and leave in the model the rounds that predictions shall use."""
-        fit = Boosting(self._update, self._scores, self._keep, self._model)
+        steps = (self._update, self._scores, self._keep, self._model)
+        state = (lambda: bytes(self._booster.save_raw("ubj"))) if self._goes_on else None
+        fit = Boosting(*steps, self._earlier, state)
         n_rounds = boost(self._spec, fit, watcher, is_watched="validation" in self._watched)
         booster = self._booster
         if self._best is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfold.algorithms.adapter import FitWatcher, Model
+from crossfold.algorithms.adapter import FitProgress, FitWatcher, Model
 from crossfold.algorithms.registry import algorithm_named
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
@@ -28,6 +28,7 @@ def fit_fold(
     n_threads: int,
     stop: StopRequest,
     save_model_to: Path | None = None,
+    progress: FitProgress | None = None,
 ) -> FoldResult:
     """Fit and score split number `index`; nothing of its held-out rows reaches the fit.
 
@@ -41,6 +42,8 @@ def fit_fold(
     stop : StopRequest
     save_model_to : Path, optional
         Folder that receives the fold's model, for an ensemble.
+    progress : FitProgress, optional
+        Where the fit is kept on its way, and gone on with.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def fit_fold(
     AlgorithmError
         The library failed.
     """
-    problem = folded.problem
+    problem = replace(folded.problem, spec=replace(folded.problem.spec, progress=progress))
     stop.check()
     started = time.perf_counter()
     fit_rows, watch_rows = _rows_to_fit(folded, index)

@@ -80,8 +80,21 @@ class FoldPlan:
     layout: Layout | None = None
 
 
-def make_fold_request(plan: FoldPlan, fold: FoldTry, *, max_run_s: int) -> dict[str, Any]:
-    """Return the request that creates a fold's job; `max_run_s` is at least 1."""
+def make_fold_request(
+    plan: FoldPlan, fold: FoldTry, *, max_run_s: int, keeps_warm: bool = False
+) -> dict[str, Any]:
+    """Return the request that creates a fold's job.
+
+    Parameters
+    ----------
+    plan : FoldPlan
+    fold : FoldTry
+    max_run_s : int
+        At least 1.
+    keeps_warm : bool
+        Whether the instances shall wait for another fold afterwards, as long as was asked for.
+        All that a warm pool is matched by is the same for every fold.
+    """
     parent, resources = plan.parent, plan.request.driver.resources
     name = fold_job_name(parent.name, fold)
     is_spot = uses_spot(parent, resources)
@@ -90,7 +103,7 @@ def make_fold_request(plan: FoldPlan, fold: FoldTry, *, max_run_s: int) -> dict[
         "HyperParameters": _hyperparameters(plan, fold),
         "AlgorithmSpecification": _algorithm(plan),
         "OutputDataConfig": _output(plan),
-        "ResourceConfig": _resources(parent, resources),
+        "ResourceConfig": _resources(parent, resources, keeps_warm=keeps_warm),
         "StoppingCondition": _stopping(parent, resources, max_run_s),
         "EnableManagedSpotTraining": is_spot,
         "ProfilerConfig": {"DisableProfiler": True},
@@ -153,7 +166,7 @@ def _output(plan: FoldPlan) -> _Members:
     return {"S3OutputPath": output_path(plan), **_present(given, ("KmsKeyId",))}
 
 
-def _resources(parent: Parent, resources: FoldResources) -> _Members:
+def _resources(parent: Parent, resources: FoldResources, *, keeps_warm: bool) -> _Members:
     instance_type = resources.instance_type or parent.instance_type
     volume_gb = resources.volume_size_gb or parent.resources.get("VolumeSizeInGB")
     if not volume_gb and instance_type != parent.instance_type:
@@ -165,7 +178,7 @@ def _resources(parent: Parent, resources: FoldResources) -> _Members:
     }
     if volume_gb:
         members["VolumeSizeInGB"] = volume_gb
-    if resources.keep_alive_s:
+    if keeps_warm and resources.keep_alive_s:
         members["KeepAlivePeriodInSeconds"] = resources.keep_alive_s
     if instance_type == parent.instance_type:
         # A plan reserves one kind of instance.
@@ -203,12 +216,13 @@ def _tags(plan: FoldPlan, fold: FoldTry) -> list[dict[str, str]]:
 def _checkpoints(plan: FoldPlan, name: str) -> _Members:
     """Return a prefix of the fold's own, which ends in a slash: ``f1`` would read ``f10``'s.
 
-    A fold on spot capacity gets one also where the driver has none.
+    A fold on spot capacity gets one also where the driver has none.  It writes where checkpoints
+    lie by default, so the driver's local path is not cloned.
     """
     given = plan.parent.described.get("CheckpointConfig") or {}
     if given.get("S3Uri"):
         uri = f"{given['S3Uri'].rstrip('/')}/{name}/"
-        return {"S3Uri": uri, **_present(given, ("LocalPath",))}
+        return {"S3Uri": uri}
     if uses_spot(plan.parent, plan.request.driver.resources):
         return {"S3Uri": f"{output_path(plan)}/{name}/checkpoints/"}
     return {}

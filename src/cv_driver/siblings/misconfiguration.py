@@ -75,6 +75,12 @@ def check_parent(parent: Parent, driver: DriverOptions, now: float) -> None:
             f"{where} runs in network isolation and cannot call SageMaker; start it with "
             f"EnableNetworkIsolation=False, or {INSTEAD}"
         )
+    if resources.keep_alive_s and parent.resources.get("InstanceGroups"):
+        raise UserError(
+            f"hyperparameter 'fold_keep_alive_s' is {resources.keep_alive_s}, and {where} is a "
+            "heterogeneous cluster, which has no warm pools; set fold_keep_alive_s=0, or start it "
+            "with InstanceType and InstanceCount in place of InstanceGroups"
+        )
     if parent.n_instances > 1:
         raise UserError(
             f"{where} has {parent.n_instances} instances, of which {parent.n_instances - 1} would "

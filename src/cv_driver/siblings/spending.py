@@ -22,14 +22,19 @@ class Spending:
         self._n_instances = n_instances
         self._began = now()
         self._fold_jobs = 0.0
+        self._saved_by_spot: float | None = None
         self._fitting = 0.0
         self._fits_since: float | None = None
 
     def job_ended(self, described: Mapping[str, Any]) -> None:
         """Count a fold job that has ended; seconds that nobody is billed for are not told."""
         n_instances = int((described.get("ResourceConfig") or {}).get("InstanceCount", 1))
-        seconds = described.get("BillableTimeInSeconds", described.get("TrainingTimeInSeconds", 0))
-        self._fold_jobs += float(seconds) * n_instances
+        trained = float(described.get("TrainingTimeInSeconds", 0))
+        billed = float(described.get("BillableTimeInSeconds", trained))
+        self._fold_jobs += billed * n_instances
+        if described.get("EnableManagedSpotTraining"):
+            saved = max(0.0, trained - billed) * n_instances
+            self._saved_by_spot = (self._saved_by_spot or 0.0) + saved
 
     def fit_begins(self) -> None:
         """Note that the driver begins to fit a fold."""
@@ -45,8 +50,10 @@ class Spending:
         """Return what cv_results.json says of it, seconds × instances so far."""
         fitting = self._fitting * self._n_instances
         present = (self._now() - self._began) * self._n_instances
+        spot = {} if self._saved_by_spot is None else {"saved_by_spot": self._saved_by_spot}
         return {
             "fold_jobs": round(self._fold_jobs, 3),
             "driver_idle": round(max(0.0, present - fitting), 3),
             "driver_fitting": round(fitting, 3),
+            **spot,
         }
