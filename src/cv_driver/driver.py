@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,9 @@ from cv_driver.launchers.choice import choose_launcher
 from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
 from cv_driver.progress import Progress, fold_table
+from cv_driver.pruning.pruner import Pruner, open_pruner
+from cv_driver.pruning.verdict import Verdict
+from cv_driver.pruning.waves import run_waves
 from cv_driver.report import (
     count_duplicates_across,
     print_metric_lines,
@@ -36,7 +39,8 @@ from cv_driver.report import (
     write_results,
 )
 from cv_driver.running_mean import RunningMean
-from cv_driver.siblings.launcher import SiblingLauncher
+from cv_driver.siblings.launcher import STOP_S, SiblingLauncher
+from cv_driver.siblings.left_folds import end_left
 from cv_driver.siblings.opening import (
     Connection,
     connect_parent,
@@ -86,17 +90,28 @@ def drive(job: Job, stop: StopRequest) -> None:
         n_duplicates = _count_duplicates(job, folded, groups)
         del groups  # as large as the labels, and the folds need the room
         watch.lap("import and split")
-    ran = _run(job, folded, checkpoints, siblings, stop)
+    with until_opened(siblings):
+        pruner = open_pruner(job, folded, identity, siblings, stop)
+    ran = _run(job, folded, checkpoints, siblings, pruner, stop)
     watch.lap("folds")
     outcome = _aggregate(job, folded, ran, identity, n_duplicates)
     write_predictions(job.opt_ml, outcome)
     write_results(job.opt_ml, outcome, FinalModel("none"), watch.seconds)
     watch.lap("results")
-    final = make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
+    final = _final_model(job, outcome, checkpoints, stop)
     watch.lap("final model")
     write_results(job.opt_ml, outcome, final, watch.seconds)
     publish_results(job, siblings)
     print_metric_lines(job.request, outcome, final, job.log)
+
+
+def _final_model(
+    job: Job, outcome: CvOutcome, checkpoints: FoldCheckpoints, stop: StopRequest
+) -> FinalModel:
+    """Make the model; a trial that cannot win needs none."""
+    if outcome.pruned is not None:
+        return FinalModel("none")
+    return make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
 
 
 def _split(job: Job, data: JobData) -> FoldedProblem:
@@ -114,6 +129,7 @@ class _Ran:
     results: list[FoldResult]
     failed: list[FailedFold]
     instance_seconds: Mapping[str, float] | None
+    pruned: Verdict | None
 
 
 def _run(
@@ -121,6 +137,7 @@ def _run(
     folded: FoldedProblem,
     checkpoints: FoldCheckpoints,
     siblings: Connection | None,
+    pruner: Pruner | None,
     stop: StopRequest,
 ) -> _Ran:
     """Run the folds that no earlier start has finished."""
@@ -133,10 +150,20 @@ def _run(
     missing = sorted(set(range(n_folds)) - {result.index for result in results})
     outcomes: list[Outcome] = []
     spent: Mapping[str, float] | None = None
+    verdict: Verdict | None = None
     if missing:
         launcher = _open(job, folded, checkpoints, siblings, missing, stop)
         try:
-            outcomes = run_folds(missing, launcher, policy, stop, log)
+
+            def run(wave: Sequence[int], earlier: Sequence[Outcome]) -> list[Outcome]:
+                return run_folds(wave, launcher, policy, stop, log, earlier)
+
+            if pruner is None:
+                outcomes = run(missing, ())
+            else:
+                length = pruner.wave_length(policy.max_parallel, launcher.capacity)
+                outcomes, verdict = run_waves(missing, length, results, run, pruner)
+            _end_left(siblings, verdict)
         finally:
             launcher.close()
             log.close()
@@ -146,7 +173,7 @@ def _run(
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
     ]
-    return _Ran(sorted(results, key=lambda result: result.index), failed, spent)
+    return _Ran(sorted(results, key=lambda result: result.index), failed, spent, verdict)
 
 
 def _open(
@@ -162,6 +189,13 @@ def _open(
             return open_launcher(siblings, job, folded, checkpoints, missing, stop)
     models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
     return choose_launcher(job, folded, models, stop)
+
+
+def _end_left(siblings: Connection | None, verdict: Verdict | None) -> None:
+    """End folds that nobody needs now: an earlier start, without a best trial, started them all."""
+    if verdict is not None and siblings is not None:
+        world = siblings.world
+        end_left(world, siblings.parent.name, world.now() + STOP_S)
 
 
 def _spent(job: Job, launcher: Launcher) -> Mapping[str, float] | None:
@@ -200,10 +234,14 @@ def _aggregate(
     n_duplicates: int,
 ) -> CvOutcome:
     results, pooled = ran.results, is_pooled(job.request, folded.assignment)
-    scores = aggregate(results, folded.problem, pooled=pooled)
+    scores = (
+        aggregate(results, folded.problem, pooled=pooled)
+        if ran.pruned is None
+        else ran.pruned.estimate
+    )
     for warning in dict.fromkeys(line for result in results for line in result.warnings):
         job.log(f"warning of the library: {warning}")
-    for line in fold_table(results, scores):
+    for line in fold_table(results, scores, is_pruned=ran.pruned is not None):
         job.log(line)
     fingerprints = {"data": identity["data"], "split": identity["split"]}
     return CvOutcome(
@@ -215,6 +253,7 @@ def _aggregate(
         fingerprints,
         n_duplicates,
         ran.instance_seconds,
+        ran.pruned,
     )
 
 
