@@ -161,8 +161,7 @@ def _run(
             if pruner is None:
                 outcomes = run(missing, ())
             else:
-                length = pruner.wave_length(policy.max_parallel, launcher.capacity)
-                outcomes, verdict = run_waves(missing, length, results, run, pruner)
+                outcomes, verdict = run_waves(missing, launcher.capacity, results, run, pruner)
             _end_left(siblings, verdict)
         finally:
             launcher.close()

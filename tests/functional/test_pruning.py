@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -53,16 +53,25 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlane]:
         yield running
 
 
-def tune(plane: RunningPlane, name: str, **static: str) -> dict[str, dict[str, Any]]:
-    """Run a good trial, and after it a bad one; return eta → the trial's description."""
+def tune(
+    plane: RunningPlane,
+    name: str,
+    *,
+    objective: str = "logloss",
+    vary: str = "eta",
+    values: Sequence[str] = (GOOD, BAD),
+    **static: str,
+) -> dict[str, dict[str, Any]]:
+    """Run a trial for each value, one after the other; return value → the trial's description."""
     request = driver_request(name, **static)
     definition = {
         key: value
         for key, value in request.items()
         if key not in ("TrainingJobName", "HyperParameters", "Tags")
     }
-    objective = "validation:logloss"
-    metric = {"Name": objective, "Regex": f"{objective}={NUMBER};"}
+    told = f"validation:{objective}"
+    metric = {"Name": told, "Regex": f"{told}={NUMBER};"}
+    wanted = "Maximize" if objective == "auc" else "Minimize"
     definition["AlgorithmSpecification"]["MetricDefinitions"] = [metric]
     definition["StaticHyperParameters"] = {"cv_prune": "true", **SHARED, **static}
     sagemaker = client(plane, "sagemaker")
@@ -70,22 +79,16 @@ def tune(plane: RunningPlane, name: str, **static: str) -> dict[str, dict[str, A
         HyperParameterTuningJobName=name,
         HyperParameterTuningJobConfig={
             "Strategy": "Grid",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": objective},
+            "HyperParameterTuningJobObjective": {"Type": wanted, "MetricName": told},
             "ResourceLimits": {"MaxParallelTrainingJobs": 1},
             "ParameterRanges": {
-                "CategoricalParameterRanges": [{"Name": "eta", "Values": [GOOD, BAD]}]
+                "CategoricalParameterRanges": [{"Name": vary, "Values": list(values)}]
             },
         },
         TrainingJobDefinition=definition,
     )
-    until(lambda: _tuning(plane, name)["HyperParameterTuningJobStatus"] != "InProgress")
-    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
-        HyperParameterTuningJobName=name
-    )["TrainingJobSummaries"]
-    described = [
-        sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"]) for job in listed
-    ]
-    return {job["HyperParameters"]["eta"].strip('"'): job for job in described}
+    described = _trials(plane, name)
+    return {job["HyperParameters"][vary].strip('"'): job for job in described}
 
 
 @pytest.fixture(scope="module", params=LAUNCHERS)
@@ -166,15 +169,22 @@ def test_no_file_of_a_pruned_trial_shows_a_mean_of_some_folds(
     assert f"pruned after {len(evaluation['finished_folds'])} of {N_FOLDS} folds" in log
 
 
-def test_a_best_trial_that_cannot_be_read_or_compared_ends_no_trial(plane: RunningPlane) -> None:
-    aucs = tune(plane, "by-auc", cv_launcher="inline", eval_metric="auc,logloss")
-    at_once = tune(plane, "at-once", cv_launcher="inline", cv_max_parallel="5", num_threads="1")
+def test_a_metric_without_a_loss_of_each_row_prunes_nothing(plane: RunningPlane) -> None:
+    jobs = tune(plane, "by-auc", objective="auc", cv_launcher="inline")
 
-    for job in (*aucs.values(), *at_once.values()):
+    for job in jobs.values():
         assert job["TrainingJobStatus"] == "Completed"
         assert "pruned" not in results_of(plane, job["TrainingJobName"])
-    log = log_of(plane, aucs[BAD]["TrainingJobName"])
-    assert "cv_prune has no effect: auc has no loss of a single row" in log
+        log = log_of(plane, job["TrainingJobName"])
+        assert log.count("cv_prune has no effect: auc has no loss of a single row") == 1
+
+
+def test_another_split_than_the_bests_prunes_nothing(plane: RunningPlane) -> None:
+    jobs = tune(plane, "reseeded", vary="cv_seed", values=("1", "2"), cv_launcher="inline")
+
+    logs = [log_of(plane, job["TrainingJobName"]) for job in jobs.values()]
+    assert [job["TrainingJobStatus"] for job in jobs.values()] == ["Completed"] * 2
+    assert len([log for log in logs if " has other folds" in log]) == 1
 
 
 def test_outside_of_a_tuning_job_nothing_is_pruned(tmp_path: Path) -> None:
@@ -185,6 +195,18 @@ def test_outside_of_a_tuning_job_nothing_is_pruned(tmp_path: Path) -> None:
     assert ended.code == 0
     assert "cv_prune has no effect: this is no trial of a tuning job" in ended.log
     assert len(ended.cv_results["folds"]) == N_FOLDS
+
+
+def _trials(plane: RunningPlane, name: str) -> list[dict[str, Any]]:
+    """Wait for the end of a tuning job; return the descriptions of its trials."""
+    until(lambda: _tuning(plane, name)["HyperParameterTuningJobStatus"] != "InProgress")
+    sagemaker = client(plane, "sagemaker")
+    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name
+    )["TrainingJobSummaries"]
+    return [
+        sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"]) for job in listed
+    ]
 
 
 def _tuning(plane: RunningPlane, name: str) -> dict[str, Any]:

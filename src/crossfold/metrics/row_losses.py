@@ -82,7 +82,8 @@ def _log(target: Floats, probabilities: Floats) -> Floats:
 
 
 def _wrong(target: Floats, labels: NDArray[Any]) -> Floats:
-    return (labels != target).astype(np.float64)
+    wrong: Floats = (labels != target).astype(np.float64)
+    return wrong
 
 
 _LOSSES: Mapping[str, _Loss] = {

@@ -60,6 +60,7 @@ class Pruner:
     folded: FoldedProblem
     pooled: bool
     level: float
+    max_parallel: int | None
     log: Callable[[str], None]
 
     @property
@@ -67,9 +68,9 @@ class Pruner:
         """Folds × repeats."""
         return len(self.folded.assignment.splits)
 
-    def wave_length(self, max_parallel: int | None, capacity: int) -> int:
-        """Return how many folds run before the next look."""
-        return min(capacity, max_parallel or -(-self.n_folds // _LEAST_WAVES))
+    def wave_length(self, capacity: int) -> int:
+        """Return how many folds run before the next look, where `capacity` run at once."""
+        return min(capacity, self.max_parallel or -(-self.n_folds // _LEAST_WAVES))
 
     def look(self, own: Sequence[FoldResult], n_looks: int) -> Verdict | None:
         """Say why the trial cannot win, at one of `n_looks` looks; None where it may."""
@@ -114,7 +115,8 @@ def open_pruner(
         f"cv_prune: this trial is compared with {best.name}, the best so far, after each wave of "
         f"folds; level {job.request.driver.prune_level:g}"
     )
-    return Pruner(best, folded, pooled, job.request.driver.prune_level, job.log)
+    driver = job.request.driver
+    return Pruner(best, folded, pooled, driver.prune_level, driver.max_parallel, job.log)
 
 
 def _check_metric(folded: FoldedProblem) -> None:

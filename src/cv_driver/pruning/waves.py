@@ -14,7 +14,7 @@ RunFolds = Callable[[Sequence[int], Sequence[Outcome]], list[Outcome]]
 
 def run_waves(
     indexes: Sequence[int],
-    length: int,
+    capacity: int,
     taken_over: Sequence[FoldResult],
     run: RunFolds,
     pruner: Pruner,
@@ -24,14 +24,15 @@ def run_waves(
     Parameters
     ----------
     indexes : sequence of int
-    length : int
-        Folds of one wave.
+    capacity : int
+        Folds that the launcher runs at once.
     taken_over : sequence of FoldResult
         Folds that an earlier start finished.
     run : callable
         Runs folds; gets what ended before, and returns it with what ended now.
     pruner : Pruner
     """
+    length = pruner.wave_length(capacity)
     waves = [indexes[at : at + length] for at in range(0, len(indexes), length)]
     n_looks = len(waves) - 1 + bool(taken_over)
     if not n_looks:
