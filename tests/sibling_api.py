@@ -140,6 +140,9 @@ class PlaneApi:
     def describe(self, job_name: str) -> dict[str, Any]:
         return self._call("DescribeTrainingJob", TrainingJobName=job_name)
 
+    def describe_tuning(self, tuning_job: str) -> dict[str, Any]:
+        return self._call("DescribeHyperParameterTuningJob", HyperParameterTuningJobName=tuning_job)
+
     def tags(self, arn: str) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in self._call("ListTags", ResourceArn=arn)["Tags"]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from cv_driver.launchers.choice import choose_launcher
 from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
 from cv_driver.progress import Progress, fold_table
+from cv_driver.pruning.verdict import Verdict
 from cv_driver.report import (
     count_duplicates_across,
     print_metric_lines,
@@ -42,6 +43,7 @@ from cv_driver.watch import Policy, run_folds
 
 # Jobs of their own are imported where there are some: folds in this process do not pay for them.
 if TYPE_CHECKING:
+    from cv_driver.pruning.pruner import Pruner
     from cv_driver.siblings.opening import Connection
 
 
@@ -83,7 +85,9 @@ def drive(job: Job, stop: StopRequest) -> None:
         n_duplicates = _count_duplicates(job, folded, groups)
         del groups  # as large as the labels, and the folds need the room
         watch.lap("import and split")
-    ran = _run(job, folded, checkpoints, siblings, stop)
+    with contextlib.nullcontext() if siblings is None else siblings.until_opened():
+        pruner = _open_pruner(job, folded, identity, siblings, stop)
+    ran = _run(job, folded, checkpoints, siblings, pruner, stop)
     # There are no jobs to end any more.
     stop.patience_s = PATIENCE_S
     watch.lap("folds")
@@ -91,7 +95,7 @@ def drive(job: Job, stop: StopRequest) -> None:
     write_predictions(job.opt_ml, outcome)
     write_results(job.opt_ml, outcome, FinalModel("none"), watch.seconds)
     watch.lap("results")
-    final = make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
+    final = _final_model(job, outcome, checkpoints, stop)
     watch.lap("final model")
     write_results(job.opt_ml, outcome, final, watch.seconds)
     # The tuner reads these: a stop while S3 is slow must not cost it the trial.
@@ -102,10 +106,33 @@ def drive(job: Job, stop: StopRequest) -> None:
         publish_results(job, siblings)
 
 
+def _open_pruner(
+    job: Job,
+    folded: FoldedProblem,
+    identity: Mapping[str, Any],
+    siblings: Connection | None,
+    stop: StopRequest,
+) -> Pruner | None:
+    if not job.request.driver.prune:
+        return None
+    from cv_driver.pruning.pruner import open_pruner
+
+    return open_pruner(job, folded, identity, siblings, stop)
+
+
 def _connect(job: Job, stop: StopRequest) -> Connection:
     from cv_driver.siblings.opening import connect_parent
 
     return connect_parent(job, stop)
+
+
+def _final_model(
+    job: Job, outcome: CvOutcome, checkpoints: FoldCheckpoints, stop: StopRequest
+) -> FinalModel:
+    """Make the model; a trial that cannot win needs none."""
+    if outcome.pruned is not None:
+        return FinalModel("none")
+    return make_final_model(job.opt_ml, job.request, outcome, checkpoints.models, stop, job.log)
 
 
 def _split(job: Job, data: JobData) -> FoldedProblem:
@@ -123,6 +150,7 @@ class _Ran:
     results: list[FoldResult]
     failed: list[FailedFold]
     instance_seconds: Mapping[str, float] | None
+    pruned: Verdict | None
 
 
 def _run(
@@ -130,6 +158,7 @@ def _run(
     folded: FoldedProblem,
     checkpoints: FoldCheckpoints,
     siblings: Connection | None,
+    pruner: Pruner | None,
     stop: StopRequest,
 ) -> _Ran:
     """Run the folds that no earlier start has finished."""
@@ -142,10 +171,21 @@ def _run(
     missing = sorted(set(range(n_folds)) - {result.index for result in results})
     outcomes: list[Outcome] = []
     spent: Mapping[str, float] | None = None
+    verdict: Verdict | None = None
     if missing:
         launcher = _open(job, folded, checkpoints, siblings, missing, stop)
         try:
-            outcomes = run_folds(missing, launcher, policy, stop, log)
+
+            def run(wave: Sequence[int], earlier: Sequence[Outcome]) -> list[Outcome]:
+                return run_folds(wave, launcher, policy, stop, log, earlier)
+
+            if pruner is None:
+                outcomes = run(missing, ())
+            else:
+                from cv_driver.pruning.waves import run_waves
+
+                outcomes, verdict = run_waves(missing, launcher.capacity, results, run, pruner)
+            _end_left(siblings, verdict)
         finally:
             launcher.close()
             log.close()
@@ -154,7 +194,7 @@ def _run(
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
     ]
-    return _Ran(sorted(results, key=lambda result: result.index), failed, spent)
+    return _Ran(sorted(results, key=lambda result: result.index), failed, spent, verdict)
 
 
 def _open(
@@ -172,6 +212,16 @@ def _open(
             return open_launcher(siblings, job, folded, checkpoints, missing, stop)
     models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
     return choose_launcher(job, folded, models, stop)
+
+
+def _end_left(siblings: Connection | None, verdict: Verdict | None) -> None:
+    """End folds that nobody needs now: an earlier start, without a best trial, started them all."""
+    if verdict is not None and siblings is not None:
+        from cv_driver.siblings.launcher import STOP_S
+        from cv_driver.siblings.left_folds import end_left
+
+        world = siblings.world
+        end_left(world, siblings.parent.name, world.now() + STOP_S)
 
 
 def _spent(job: Job, launcher: Launcher, siblings: Connection | None) -> Mapping[str, float] | None:
@@ -213,10 +263,14 @@ def _aggregate(
     n_duplicates: int,
 ) -> CvOutcome:
     results, pooled = ran.results, is_pooled(job.request, folded.assignment)
-    scores = aggregate(results, folded.problem, pooled=pooled)
+    scores = (
+        aggregate(results, folded.problem, pooled=pooled)
+        if ran.pruned is None
+        else ran.pruned.estimate
+    )
     for warning in dict.fromkeys(line for result in results for line in result.warnings):
         job.log(f"warning of the library: {warning}")
-    for line in fold_table(results, scores):
+    for line in fold_table(results, scores, is_pruned=ran.pruned is not None):
         job.log(line)
     fingerprints = {"data": identity["data"], "split": identity["split"]}
     return CvOutcome(
@@ -228,6 +282,7 @@ def _aggregate(
         fingerprints,
         n_duplicates,
         ran.instance_seconds,
+        ran.pruned,
     )
 
 

@@ -9,6 +9,7 @@ from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.problem import FoldedProblem
 from crossfold.results.aggregate import CvScores
 from crossfold.results.cv_results_file import FailedFold
+from cv_driver.pruning.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class CvOutcome:
         Held-out rows whose exact copy lies in another fold.
     instance_seconds : mapping, optional
         Seconds × instances by use; None where folds were no jobs of their own.
+    pruned : Verdict, optional
+        Why folds were left out; `scores` are then estimates.
     """
 
     folded: FoldedProblem
@@ -41,3 +44,4 @@ class CvOutcome:
     fingerprints: Mapping[str, str]
     n_duplicates_across: int
     instance_seconds: Mapping[str, float] | None = None
+    pruned: Verdict | None = None

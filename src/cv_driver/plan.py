@@ -23,6 +23,8 @@ DRIVER_ONLY = frozenset(
         "cv_max_parallel",
         "cv_min_success",
         "cv_retries",
+        "cv_prune",
+        "cv_prune_level",
         "cv_alias_lines",
         "cv_folds",
         "cv_repeats",

@@ -69,8 +69,13 @@ class Progress:
         self._stream.flush()
 
 
-def fold_table(results: list[FoldResult], scores: CvScores) -> list[str]:
-    """Return the folds' held-out scores as a table with mean and deviation."""
+def fold_table(
+    results: list[FoldResult], scores: CvScores, *, is_pruned: bool = False
+) -> list[str]:
+    """Return the folds' held-out scores as a table with mean and deviation.
+
+    Where folds were left out there is no mean of all, and `scores` are an estimate.
+    """
     names = list(scores.validation)
     head = ["fold", "repeat", "rows", *names]
     body = [
@@ -82,10 +87,11 @@ def fold_table(results: list[FoldResult], scores: CvScores) -> list[str]:
         ]
         for result in results
     ]
-    foot = [
-        ["all", "", "", *[_cell(scores.validation[name].value) for name in names]],
-        ["±", "", "", *[_cell(scores.validation[name].std) for name in names]],
-    ]
+    values = [_cell(scores.validation[name].value) for name in names]
+    deviations = [_cell(scores.validation[name].std) for name in names]
+    foot = [["all", "", "", *values], ["±", "", "", *deviations]]
+    if is_pruned:
+        foot = [["estimate", "", "", *values]]
     lines = [head, *body, *foot]
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     return [

@@ -39,15 +39,25 @@ def write_results(
         library_versions(problem.spec.algorithm),
         seconds,
         outcome.instance_seconds,
+        None if outcome.pruned is None else outcome.pruned.document(),
     )
     write_whole_json(folder / "cv_results.json", cv_results_document(report))
     values = {name: (score.value, score.std) for name, score in outcome.scores.validation.items()}
-    write_evaluation(folder / "evaluation.json", problem.coding.task, values)
+    finished = [result.index for result in outcome.results]
+    write_evaluation(
+        folder / "evaluation.json",
+        problem.coding.task,
+        values,
+        pruned=None
+        if outcome.pruned is None
+        else {"finished_folds": finished, "n_folds": len(outcome.folded.assignment.splits)},
+    )
 
 
 def write_predictions(opt_ml: OptMl, outcome: CvOutcome) -> None:
-    """Write the out-of-fold predictions."""
-    path = opt_ml.output_data / "oof_predictions.csv"
+    """Write the out-of-fold predictions; those of some folds alone under a name that says so."""
+    name = "oof_predictions.csv" if outcome.pruned is None else "oof_predictions_pruned.csv"
+    path = opt_ml.output_data / name
     write_oof_predictions(path, outcome.results, outcome.folded.problem)
 
 

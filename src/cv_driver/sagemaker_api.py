@@ -152,6 +152,15 @@ class SageMaker:
         described.pop("ResponseMetadata", None)
         return described
 
+    def describe_tuning(self, tuning_job: str) -> dict[str, Any]:
+        with _own_errors("about a job"):
+            answer = self._sagemaker.describe_hyper_parameter_tuning_job(
+                HyperParameterTuningJobName=tuning_job
+            )
+        described: dict[str, Any] = _in_seconds(answer)
+        described.pop("ResponseMetadata", None)
+        return described
+
     def tags(self, arn: str) -> dict[str, str]:
         with _own_errors("about a job"):
             # A resource has at most 50 tags, which are one page.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -52,8 +52,11 @@ def run_folds(
     policy: Policy,
     stop: StopRequest,
     listener: Listener,
+    earlier: Sequence[Outcome] = (),
 ) -> list[Outcome]:
     """Run the folds `indexes`; return how each ended, in the order in which they did.
+
+    What ended before, `earlier`, counts towards the policy, and comes first in what is returned.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def run_folds(
     """
     waiting = deque(FoldJob(index) for index in indexes)
     limit = min(policy.max_parallel or launcher.capacity, launcher.capacity)
-    outcomes: list[Outcome] = []
+    outcomes = list(earlier)
     n_running = 0
     try:
         while waiting or n_running:

@@ -22,7 +22,13 @@ from train import company
 _JOBINFO = "jobinfo"
 # A script's host that is done finds the leader at work, or not at all.
 _MEET_AGAIN_S = 3.0
-_RESULTS = ("cv_results.json", "evaluation.json", "oof_predictions.csv", FOLD_RESULT)
+_RESULTS = (
+    "cv_results.json",
+    "evaluation.json",
+    "oof_predictions.csv",
+    "oof_predictions_pruned.csv",
+    FOLD_RESULT,
+)
 
 
 def run_job(

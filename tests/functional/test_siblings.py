@@ -43,7 +43,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlane]:
     with contextlib.chdir(ROOT), plane_process([*command, *options], folder / "log") as running:
         s3 = client(running, "s3")
         s3.create_bucket(Bucket=BUCKET)
-        s3.put_object(Bucket=BUCKET, Key="train/rows.csv", Body=_csv(cancer_rows(240)))
+        s3.put_object(Bucket=BUCKET, Key="train/rows.csv", Body=packed_csv(cancer_rows(240)))
         yield running
 
 
@@ -93,7 +93,7 @@ def wait_for_end(plane: RunningPlane, name: str) -> dict[str, Any]:
         ended.append(described)
         return True
 
-    _until(has_ended)
+    until(has_ended)
     return ended[0]
 
 
@@ -224,12 +224,12 @@ def test_a_stop_of_the_driver_ends_every_fold(plane: RunningPlane) -> None:
     endless = driver_request("stopped", num_round="1000000")
     sagemaker = client(plane, "sagemaker")
     sagemaker.create_training_job(**endless)
-    _until(lambda: "InProgress" in fold_jobs(plane, "stopped").values())
+    until(lambda: "InProgress" in fold_jobs(plane, "stopped").values())
 
     began = time.monotonic()
     sagemaker.stop_training_job(TrainingJobName="stopped")
 
-    _until(lambda: "InProgress" not in fold_jobs(plane, "stopped").values())
+    until(lambda: "InProgress" not in fold_jobs(plane, "stopped").values())
     assert time.monotonic() - began < 30
     driver = wait_for_end(plane, "stopped")
     ends = {name: wait_for_end(plane, name) for name in fold_jobs(plane, "stopped")}
@@ -240,7 +240,7 @@ def test_a_stop_of_the_driver_ends_every_fold(plane: RunningPlane) -> None:
 
 def test_an_interrupted_spot_fold_goes_on_where_it_was(plane: RunningPlane, tmp_path: Path) -> None:
     rows = many_rows()
-    client(plane, "s3").put_object(Bucket=BUCKET, Key="many/rows.csv", Body=_csv(rows))
+    client(plane, "s3").put_object(Bucket=BUCKET, Key="many/rows.csv", Body=packed_csv(rows))
     given = {"cv_folds": "3", "cv_fold_index": "1", "num_round": "2500", "eta": "0.02"}
     request = driver_request("spot")
     source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
@@ -252,7 +252,7 @@ def test_an_interrupted_spot_fold_goes_on_where_it_was(plane: RunningPlane, tmp_
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600},
     }
     client(plane, "sagemaker").create_training_job(**request)
-    _until(lambda: has_object(plane, "kept/spot/"))
+    until(lambda: has_object(plane, "kept/spot/"))
 
     interrupt(plane, "spot")
 
@@ -318,7 +318,7 @@ def test_a_fold_ends_at_its_drivers_marker(plane: RunningPlane) -> None:
         "cv_stop_marker": f"s3://{BUCKET}/{marker}",
     }
     client(plane, "sagemaker").create_training_job(**request)
-    _until(lambda: "classes:" in log_of_if_any(plane, "marked"))
+    until(lambda: "classes:" in log_of_if_any(plane, "marked"))
 
     client(plane, "s3").put_object(Bucket=BUCKET, Key=marker, Body=b"stop")
 
@@ -376,13 +376,13 @@ def log_of_if_any(plane: RunningPlane, name: str) -> str:
     return ""
 
 
-def _csv(rows: Sequence[Sequence[object]]) -> bytes:
+def packed_csv(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
-def _until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + _END_S
     while not holds():
         assert time.monotonic() < end

@@ -53,6 +53,9 @@ class VirtualApi:
     def describe(self, job_name: str) -> dict[str, Any]:
         return self._call("DescribeTrainingJob", TrainingJobName=job_name)
 
+    def describe_tuning(self, tuning_job: str) -> dict[str, Any]:
+        return self._call("DescribeHyperParameterTuningJob", HyperParameterTuningJobName=tuning_job)
+
     def tags(self, arn: str) -> dict[str, str]:
         answer = self._call("ListTags", ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for tag in answer["Tags"]}

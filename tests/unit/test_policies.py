@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from botocore.session import Session
 from crossfold.request.job_request import DriverOptions
 from cv_driver.siblings.api import SageMakerApi
 from cv_driver.siblings.asking import ask
-from cv_driver.siblings.errors import CallFailed
+from cv_driver.siblings.errors import CallFailed, NotFound
 from cv_driver.siblings.fold_request import make_fold_request
 from cv_driver.siblings.names import FoldTry, common_part
 from cv_driver.siblings.preflight import check_job, check_plan
@@ -124,6 +125,8 @@ def _needs(made: Made) -> Iterator[Need]:
     action = f"sagemaker:{made.operation}"
     if "ResourceArn" in about:
         yield Need(action, about["ResourceArn"])
+    elif "HyperParameterTuningJobName" in about:
+        yield Need(action, _TUNING.format(about["HyperParameterTuningJobName"]))
     elif "TrainingJobName" in about:
         yield Need(action, _JOB.format(about["TrainingJobName"]))
     else:
@@ -152,6 +155,8 @@ def _drive(aws: LocalAws, folder: Path) -> set[str]:
         api.tags(arn)
         api.stop(request["TrainingJobName"])
     api.list_page(common_part(parent.name))
+    with contextlib.suppress(NotFound):
+        api.describe_tuning("rehearsal-tuning")
     api.put_object("s3://data/output/rehearsal-1/stop", b"")
     api.has_object("s3://data/output/rehearsal-1-f0/output/output.tar.gz")
     aws.objects["data/output/rehearsal-1-f0/output/output.tar.gz"] = b"x"

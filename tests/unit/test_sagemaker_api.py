@@ -96,6 +96,38 @@ def test_a_description_has_its_times_in_seconds(stubbed: Stubbed) -> None:
     assert "ResponseMetadata" not in described
 
 
+def test_a_tuning_job_is_described_with_its_best_trial(stubbed: Stubbed) -> None:
+    best = {
+        "TrainingJobName": "tuned-001",
+        "TrainingJobArn": _ARN,
+        "CreationTime": _CREATED,
+        "TrainingJobStatus": "Completed",
+        "TunedHyperParameters": {"eta": "0.1"},
+    }
+    stubbed.sagemaker.add_response(
+        "describe_hyper_parameter_tuning_job",
+        {
+            "HyperParameterTuningJobName": "tuned",
+            "HyperParameterTuningJobArn": _ARN,
+            "HyperParameterTuningJobConfig": {
+                "Strategy": "Random",
+                "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+            },
+            "HyperParameterTuningJobStatus": "InProgress",
+            "CreationTime": _CREATED,
+            "TrainingJobStatusCounters": {},
+            "ObjectiveStatusCounters": {},
+            "BestTrainingJob": best,
+        },
+        {"HyperParameterTuningJobName": "tuned"},
+    )
+
+    described = stubbed.api.describe_tuning("tuned")
+
+    assert described["BestTrainingJob"] == best | {"CreationTime": _CREATED_S}
+    assert "ResponseMetadata" not in described
+
+
 def test_tags_are_a_mapping(stubbed: Stubbed) -> None:
     stubbed.sagemaker.add_response(
         "list_tags",

@@ -111,6 +111,18 @@ def test_a_transient_failure_is_tried_again_and_then_counts() -> None:
     assert all(isinstance(outcome, Succeeded) for outcome in outcomes)
 
 
+def test_what_failed_in_an_earlier_wave_counts() -> None:
+    failed = Failed(FoldJob(0), "UserError: bad eta", transient=False)
+    launcher = ScriptedLauncher({(2, 0): _fail("UserError: bad eta", transient=False)})
+    policy = Policy(n_folds=5, max_parallel=None, min_success=4, retries=0)
+
+    first = run_folds([1], launcher, policy, StopRequest(), Heard(), [failed])
+    assert [outcome.job.index for outcome in first] == [0, 1]
+
+    with pytest.raises(UserError, match=r"fold 3 of 5 failed: bad eta; 1 succeeded so far"):
+        run_folds([2], launcher, policy, StopRequest(), Heard(), first)
+
+
 def test_retries_end() -> None:
     lost = _fail("PlatformError: gone", transient=True)
     launcher = ScriptedLauncher({(1, 0): lost, (1, 1): lost})

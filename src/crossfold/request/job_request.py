@@ -64,6 +64,10 @@ class DriverOptions:
     final_model : {'refit', 'ensemble', 'none'}
     validation : {'holdout', 'pool'}
         Whether channel ``validation`` is only scored, or joins the rows that are folded.
+    prune : bool
+        Whether folds are left out where the tuning job's best trial is better beyond doubt.
+    prune_level : float
+        Chance, over a whole trial, that one which is as good as the best is pruned.
     train_src, test_src, output_path, region : str, optional
         As the published pipeline names them.
     fingerprint : str, optional
@@ -84,6 +88,8 @@ class DriverOptions:
     retries: int = 1
     final_model: Literal["refit", "ensemble", "none"] = "refit"
     validation: Literal["holdout", "pool"] = "holdout"
+    prune: bool = False
+    prune_level: float = 0.05
     resources: FoldResources = field(default_factory=FoldResources)
     train_src: str | None = None
     test_src: str | None = None

@@ -104,6 +104,8 @@ DRIVER = (
         default="refit",
     ),
     _P("cv_validation", Categorical(("holdout", "pool"))),
+    _P("cv_prune", Flag(), default="false", description="End trials that cannot win"),
+    _P("cv_prune_level", Continuous(0, 0.5, low_open=True), default="0.05"),
     _P("cv_alias_lines", Flag(), default="false"),
     # What a driver tells the folds that it starts as jobs of their own.
     _P("cv_fingerprint", Text("32 hexadecimal digits")),

@@ -46,6 +46,8 @@ class CvReport:
         Wall time by phase.
     instance_seconds : mapping, optional
         Seconds × instances by use; None where folds were no jobs of their own.
+    pruned : mapping, optional
+        Why folds were left out; then there is no summary, as there would be one of some folds.
     """
 
     folded: FoldedProblem
@@ -59,6 +61,7 @@ class CvReport:
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
     instance_seconds: Mapping[str, float] | None = None
+    pruned: Mapping[str, Any] | None = None
 
 
 def cv_results_document(report: CvReport) -> dict[str, Any]:
@@ -88,19 +91,31 @@ def cv_results_document(report: CvReport) -> dict[str, Any]:
             "warnings": list(assignment.warnings),
         },
         "folds": _folds(report),
-        "summary": {
-            "train": {name: _score(score) for name, score in report.scores.train.items()},
-            "validation": {name: _score(score) for name, score in report.scores.validation.items()},
-        },
+        "summary": _summary(report),
         "interval": {"name": INTERVAL_NAME, "formula": INTERVAL_FORMULA, "level": 0.95},
         "final_model": dict(report.final_model),
         "versions": dict(report.versions),
         "seconds": dict(report.seconds),
-    } | (
-        {}
-        if report.instance_seconds is None
-        else {"instance_seconds": dict(report.instance_seconds)}
-    )
+        **_where_there(report),
+    }
+
+
+def _where_there(report: CvReport) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    if report.instance_seconds is not None:
+        entries["instance_seconds"] = dict(report.instance_seconds)
+    if report.pruned is not None:
+        entries |= {"pruned": True, "pruning": dict(report.pruned)}
+    return entries
+
+
+def _summary(report: CvReport) -> dict[str, Any]:
+    if report.pruned is not None:
+        return {"train": {}, "validation": {}}
+    return {
+        "train": {name: _score(score) for name, score in report.scores.train.items()},
+        "validation": {name: _score(score) for name, score in report.scores.validation.items()},
+    }
 
 
 def _folds(report: CvReport) -> list[dict[str, Any]]:
@@ -116,6 +131,13 @@ def _folds(report: CvReport) -> list[dict[str, Any]]:
         }
         for failed in report.failed
     ]
+    if report.pruned is not None:
+        known = {int(entry["index"]) for entry in entries}
+        entries += [
+            {"index": index, "fold": split.fold, "repeat": split.repeat, "status": "pruned"}
+            for index, split in enumerate(splits)
+            if index not in known
+        ]
     return sorted(entries, key=lambda entry: int(entry["index"]))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from crossfold.contract.whole_file import write_whole_json
 from crossfold.metrics.metric import metric_named
@@ -22,11 +23,19 @@ _SECTIONS: dict[Task, str] = {
 
 
 def write_evaluation(
-    path: Path, task: Task, scores: Mapping[str, tuple[float, float | None]]
+    path: Path,
+    task: Task,
+    scores: Mapping[str, tuple[float, float | None]],
+    *,
+    pruned: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write metric → (value, standard deviation or None) as the report."""
+    """Write metric → (value, standard deviation or None) as the report.
+
+    Where the trial was pruned the values are estimates, and `pruned` says which folds ran.
+    """
     entries = {
         metric_named(name, task).report_name: {"value": value, "standard_deviation": std}
         for name, (value, std) in scores.items()
     }
-    write_whole_json(path, {_SECTIONS[task]: entries})
+    marks = {} if pruned is None else {"pruned": True, **pruned}
+    write_whole_json(path, {**marks, _SECTIONS[task]: entries})

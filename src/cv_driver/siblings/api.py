@@ -47,6 +47,10 @@ class SageMakerApi(Protocol):
         """Return DescribeTrainingJob's answer; its times are seconds since 1970."""
         ...
 
+    def describe_tuning(self, tuning_job: str) -> dict[str, Any]:
+        """Return DescribeHyperParameterTuningJob's answer; its times are seconds since 1970."""
+        ...
+
     def tags(self, arn: str) -> dict[str, str]:
         """Return the tags of a job."""
         ...

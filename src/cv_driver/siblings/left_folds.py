@@ -50,11 +50,12 @@ def none_left(world: World, driver: str, *, within_s: float) -> Iterator[None]:
             within_s = min(within_s, _UNREACHED_S)
             world.log(f"{reason}; looking for folds of an earlier start for {within_s:.0f} s")
         if not isinstance(reason.__cause__, _HOPELESS):
-            _end_all(world, driver, world.now() + within_s)
+            end_left(world, driver, world.now() + within_s)
         raise
 
 
-def _end_all(world: World, driver: str, deadline: float) -> None:
+def end_left(world: World, driver: str, deadline: float) -> None:
+    """End the driver's running folds, or try to until `deadline`, seconds since 1970."""
     while world.now() < deadline:
         try:
             ask(_end(world, driver), sleep=world.sleep, uniform=world.chance.uniform)
