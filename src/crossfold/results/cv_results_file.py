@@ -88,10 +88,7 @@ def cv_results_document(report: CvReport) -> dict[str, Any]:
             "warnings": list(assignment.warnings),
         },
         "folds": _folds(report),
-        "summary": {
-            "train": {name: _score(score) for name, score in report.scores.train.items()},
-            "validation": {name: _score(score) for name, score in report.scores.validation.items()},
-        },
+        "summary": summary_entries(report.scores),
         "interval": {"name": INTERVAL_NAME, "formula": INTERVAL_FORMULA, "level": 0.95},
         "final_model": dict(report.final_model),
         "versions": dict(report.versions),
@@ -101,6 +98,14 @@ def cv_results_document(report: CvReport) -> dict[str, Any]:
         if report.instance_seconds is None
         else {"instance_seconds": dict(report.instance_seconds)}
     )
+
+
+def summary_entries(scores: CvScores) -> dict[str, Any]:
+    """Return what the document says of all folds together."""
+    return {
+        split: {name: _score(score) for name, score in values.items()}
+        for split, values in (("train", scores.train), ("validation", scores.validation))
+    }
 
 
 def _folds(report: CvReport) -> list[dict[str, Any]]:

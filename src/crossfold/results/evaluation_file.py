@@ -13,7 +13,7 @@ from crossfold.contract.whole_file import write_whole_json
 from crossfold.metrics.metric import metric_named
 from crossfold.metrics.prediction import Task
 
-_SECTIONS: dict[Task, str] = {
+SECTIONS: dict[Task, str] = {
     "binary": "binary_classification_metrics",
     "multiclass": "multiclass_classification_metrics",
     "regression": "regression_metrics",
@@ -29,4 +29,4 @@ def write_evaluation(
         metric_named(name, task).report_name: {"value": value, "standard_deviation": std}
         for name, (value, std) in scores.items()
     }
-    write_whole_json(path, {_SECTIONS[task]: entries})
+    write_whole_json(path, {SECTIONS[task]: entries})
