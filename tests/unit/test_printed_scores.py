@@ -9,6 +9,7 @@ import pytest
 from crossfold.errors import UserError
 from cv_driver.scripts.objective import definitions_of
 from cv_driver.scripts.printed_scores import Objective, PrintedScores, read_scores
+from cv_driver.scripts.results import own_line
 
 
 def read(folder: Path, text: str, objective: Objective) -> PrintedScores:
@@ -63,6 +64,24 @@ def test_no_number_is_told(tmp_path: Path, text: str, objective: Objective, reas
         read(tmp_path, text, objective)
 
     assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("objective", "line"),
+    [
+        (Objective("val_acc", r"val_acc: ([0-9.]+)"), "epoch 2 - val_acc: 0.5 - x"),
+        (Objective("score", r"validation:acc=(\S+);"), None),
+        (Objective("validation:acc"), None),
+        (Objective("test:acc"), "test:acc=0.5;"),
+        (Objective(), None),
+    ],
+)
+def test_the_mean_is_told_where_the_tuner_looks(
+    tmp_path: Path, objective: Objective, line: str | None
+) -> None:
+    (tmp_path / "objective_line-0").write_text("epoch 2 - val_acc: \0 - x", encoding="utf-8")
+
+    assert own_line(objective, "acc", tmp_path, 0.5) == line
 
 
 def test_expressions_come_from_the_description_of_the_job() -> None:

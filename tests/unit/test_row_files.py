@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossfold.data.channel_files import DataFile, Format
+from crossfold.data.file_sets import read_file_sets
 from crossfold.data.options import ChannelFiles, DataOptions
 from crossfold.data.reading import read_channels
 from crossfold.data.row_files import RowFile, open_row_files, write_rows
+from crossfold.data.table import TextColumn
 from crossfold.errors import UserError
 
 END = st.sampled_from(["\n", "\r\n", "\r"])
@@ -170,6 +172,26 @@ def test_the_readers_count_the_same_rows(tmp_path: Path) -> None:
     (found,) = open_row_files([DataFile("train", tmp_path / "rows.csv", "rows.csv", "csv")], "auto")
 
     assert found.n_rows == table.n_rows == 3
+
+
+def test_of_columns_only_those_with_a_role_are_read(tmp_path: Path) -> None:
+    """Dates, long texts and stray texts are the script's own matter."""
+    text = "when,note,n,kind\n2026-01-01,hello,1,b\n2026-01-02,you,x,a\n2026-01-03,all,3,b\n"
+    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
+    file = DataFile("train", tmp_path / "rows.csv", "rows.csv", "csv")
+
+    tables = read_file_sets(
+        {"train": [file]},
+        DataOptions(label="kind", header="true"),
+        dtype=np.float64,
+        absent=np.nan,
+        wanted="roles",
+    )
+
+    label = tables["train"].label
+    assert isinstance(label, TextColumn)
+    assert [label.values[code] for code in label.codes] == ["b", "a", "b"]
+    assert tables["train"].features.shape == (3, 0)
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _bring_code(model: Path, script: UserScript, log: Callable[[str], None]) -> 
     if target.exists():
         log("the script has put code beside its model; it stays as it is")
         return
-    shutil.copytree(script.folder, target, ignore=_LEFT_OUT)
+    shutil.copytree(script.folder, target, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
     program, inference = target / script.name, target / _INFERENCE
     if not inference.exists() and _has_model_fn(program):
         shutil.copyfile(program, inference)

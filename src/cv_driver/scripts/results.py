@@ -115,12 +115,12 @@ def print_script_metrics(
             accuracy=None if accuracy is None else accuracy.value,
         ):
             log(line)
-    own = _own_line(objective, outcome.objective, kept, mean)
+    own = own_line(objective, outcome.objective, kept, mean)
     if own is not None:
         log(own)
 
 
-def _own_line(objective: Objective, metric: str, kept: Path, mean: float) -> str | None:
+def own_line(objective: Objective, metric: str, kept: Path, mean: float) -> str | None:
     """Return the mean as the tuner's own expression finds it, where our line does not do."""
     pattern = objective.pattern()
     if pattern is None or objective.name is None:
