@@ -24,6 +24,11 @@ class FoldCheckpoints:
         self._folder = folder / "folds" / self.key
 
     @property
+    def folder(self) -> Path:
+        """Where everything of these folds lies."""
+        return self._folder
+
+    @property
     def models(self) -> Path:
         """Parent of the folds' models, for an ensemble."""
         return self._folder / "models"

@@ -163,7 +163,7 @@ def _run(
 ) -> _Ran:
     """Run the folds that no earlier start has finished."""
     n_folds = len(folded.assignment.splits)
-    policy = _policy(job, n_folds)
+    policy = policy_of(job, n_folds)
     log = _fold_log(job, folded, checkpoints)
     with_models = job.request.driver.final_model == "ensemble"
     results = checkpoints.load(n_folds, with_models=with_models)
@@ -237,7 +237,14 @@ def _spent(job: Job, launcher: Launcher, siblings: Connection | None) -> Mapping
     return spent
 
 
-def _policy(job: Job, n_folds: int) -> Policy:
+def policy_of(job: Job, n_folds: int) -> Policy:
+    """Return the limits of the folds.
+
+    Raises
+    ------
+    UserError
+        More folds must succeed than there are.
+    """
     driver = job.request.driver
     if driver.min_success is not None and driver.min_success > n_folds:
         msg = f"hyperparameter 'cv_min_success' is {driver.min_success}; there are {n_folds} folds"

@@ -58,7 +58,7 @@ def run_job(
     for note in job.request.notes:
         job.log(note)
     if hosts.is_leader:
-        _run_mode(job, stop)
+        _run_mode(job, hosts, stop)
     else:
         _follow(job, hosts, stop)
 
@@ -84,14 +84,11 @@ def _read_job(
     return Job(opt_ml, request, hyperparameters, channels, environ, stream)
 
 
-def _run_mode(job: Job, stop: StopRequest) -> None:
+def _run_mode(job: Job, hosts: Hosts, stop: StopRequest) -> None:
     """Run the mode; each loads only what it runs."""
     if job.request.script is not None:
-        msg = (
-            f"sagemaker_program is {job.request.script!r}, and folds are asked for; this version "
-            "cross-validates no user scripts: remove cv_folds, or the program"
-        )
-        raise UserError(msg)
+        _drive_script(job, hosts, stop)
+        return
     if job.request.mode == "fold":
         from train.fold import run_fold
 
@@ -104,6 +101,16 @@ def _run_mode(job: Job, stop: StopRequest) -> None:
         from train.single import train_single
 
         train_single(job, stop)
+
+
+def _drive_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
+    """Cross-validate the user's script, on this host alone."""
+    from cv_driver.scripts.driver import check_request, drive_script
+    from train.script.script_job import prepare_script
+
+    check_request(job)
+    alone = Hosts(hosts.current, (hosts.current,))
+    drive_script(job, prepare_script(job, alone, stop), stop)
 
 
 def _run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:

@@ -16,8 +16,11 @@ from crossfold.data.options import DataOptions
 from crossfold.errors import UserError
 
 Role = Literal["label", "weight", "group", "time", "fold", "id"]
-Wanted = Literal["table", "features", "label"]
-"""What a set of files holds: everything, all but the label, or the label alone."""
+Wanted = Literal["table", "features", "label", "roles"]
+"""What a set of files holds: everything, all but the label, or the label alone.
+
+For ``roles`` only the columns that the user gave a role are read, whatever the others hold.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,9 @@ def plan_layout(
     dropped = [columns.position("drop_columns", name) for name in options.drop_columns]
     _refuse_dropped_roles(columns, roles, dropped)
     taken = {*dropped, *roles.values()}
-    features = tuple(p for p in range(len(names)) if p not in taken) if wanted != "label" else ()
-    if not features and wanted != "label":
+    has_features = wanted in ("table", "features")
+    features = tuple(p for p in range(len(names)) if p not in taken) if has_features else ()
+    if has_features and not features:
         raise UserError(
             f"{first.file.place()} leaves no feature: each of its {len(names)} columns has a role "
             "or is in drop_columns; keep at least one"
@@ -162,7 +166,7 @@ def _roles(columns: _Columns, options: DataOptions, wanted: Wanted) -> dict[Role
     }
     roles: dict[Role, int] = {}
     option_of: dict[int, str] = {}
-    if wanted != "features":
+    if wanted != "features" and not (wanted == "roles" and options.label is None):
         label = options.label
         roles["label"] = 0 if label is None else columns.position("label", label)
         option_of[roles["label"]] = "label"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crossfold.data.blocks import FileReader
@@ -38,6 +39,8 @@ def open_file_sets(
         layout = plan_layout(readers, options, wanted=wanted)
     elif len(sparse) == len(files):
         readers, layout = _open_libsvm(files, options, dtype=dtype, absent=absent)
+        if wanted == "roles":
+            layout = replace(layout, features=())
     else:
         other = next(file for file in files if file.format != "libsvm")
         raise UserError(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,42 @@ def open_parquet(file: DataFile) -> ParquetFile:
         kinds=tuple(_kind_of(field.type) for field in fields),
         n_rows_hint=n_rows,
     )
+
+
+def count_parquet_rows(file: DataFile) -> int:
+    """Return the number of rows that the footer names.
+
+    Raises
+    ------
+    UserError
+        The file is broken or has none.
+    """
+    return open_parquet(file).n_rows_hint
+
+
+def write_parquet_rows(file: DataFile, keep: NDArray[np.bool_], target: Path) -> None:
+    """Write the rows to keep: row groups, schema with its metadata, and compression stay.
+
+    Parameters
+    ----------
+    keep : ndarray of shape (n_rows,), bool
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    first = 0
+    with _opened(file) as parquet:
+        compression = parquet.metadata.row_group(0).column(0).compression
+        compression = "NONE" if compression == "UNCOMPRESSED" else compression
+        schema = parquet.schema_arrow
+        with ParquetWriter(str(target), schema, compression=compression) as writer:
+            for number in range(parquet.num_row_groups):
+                rows = parquet.read_row_group(number, use_threads=False)
+                kept = keep[first : first + rows.num_rows]
+                first += rows.num_rows
+                if kept.any():
+                    writer.write_table(rows.filter(pa.array(kept)))
+    pa.default_memory_pool().release_unused()
 
 
 @contextmanager

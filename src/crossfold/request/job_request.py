@@ -75,6 +75,8 @@ class DriverOptions:
         driver started it as a job of its own.
     stop_marker : str, optional
         Object in S3 that ends a fold as soon as it appears.
+    group_by : {'file'}, optional
+        For a user's script: folds are made of whole files, whatever is in them.
     """
 
     fold_index: int | None = None
@@ -97,6 +99,7 @@ class DriverOptions:
     region: str | None = None
     fingerprint: str | None = None
     stop_marker: str | None = None
+    group_by: Literal["file"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

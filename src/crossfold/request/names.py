@@ -130,6 +130,7 @@ SCRIPT_OWN = Schema(
     (
         *DATA,
         *FOLDS,
+        _P("group_by", Categorical(("file",)), description="Whole files, of any format"),
         *(parameter for parameter in DRIVER if parameter.name.startswith(("cv_", "fold_"))),
     ),
     reference="README",

@@ -76,7 +76,7 @@ def _script_request(raw: Mapping[str, str], mode: Mode, program: str) -> JobRequ
         script_hyperparameters={
             name: text
             for name, text in raw.items()
-            if mode == "script" or not name.startswith(("cv_", "fold_"))
+            if mode == "script" or not (name.startswith(("cv_", "fold_")) or name == "group_by")
         },
     )
     check_folds(request)

@@ -112,9 +112,14 @@ def _where_there(report: CvReport) -> dict[str, Any]:
 def _summary(report: CvReport) -> dict[str, Any]:
     if report.pruned is not None:
         return {"train": {}, "validation": {}}
+    return summary_entries(report.scores)
+
+
+def summary_entries(scores: CvScores) -> dict[str, Any]:
+    """Return what the document says of all folds together."""
     return {
-        "train": {name: _score(score) for name, score in report.scores.train.items()},
-        "validation": {name: _score(score) for name, score in report.scores.validation.items()},
+        split: {name: _score(score) for name, score in values.items()}
+        for split, values in (("train", scores.train), ("validation", scores.validation))
     }
 
 

@@ -14,7 +14,7 @@ from crossfold.contract.whole_file import write_whole_json
 from crossfold.metrics.metric import metric_named
 from crossfold.metrics.prediction import Task
 
-_SECTIONS: dict[Task, str] = {
+SECTIONS: dict[Task, str] = {
     "binary": "binary_classification_metrics",
     "multiclass": "multiclass_classification_metrics",
     "regression": "regression_metrics",
@@ -38,4 +38,4 @@ def write_evaluation(
         for name, (value, std) in scores.items()
     }
     marks = {} if pruned is None else {"pruned": True, **pruned}
-    write_whole_json(path, {**marks, _SECTIONS[task]: entries})
+    write_whole_json(path, {**marks, SECTIONS[task]: entries})

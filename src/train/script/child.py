@@ -85,6 +85,7 @@ def run_child(
     *,
     grace_s: float,
     on_output: Callable[[bytes], None] | None = None,
+    into: int | None = None,
 ) -> Ending:
     """Run a program to its end, or to its end after a stop.
 
@@ -97,6 +98,8 @@ def run_child(
         Seconds between SIGTERM and SIGKILL.
     on_output : callable, optional
         Also gets the bytes of standard output, in blocks as they come.
+    into : int, optional
+        Descriptor that gets both streams instead of this process's own.
 
     Raises
     ------
@@ -111,13 +114,14 @@ def run_child(
     with os.fdopen(control_write, "wb"), os.fdopen(report_read, "rb", buffering=0) as report:
         try:
             command = (str(control_read), str(report_write), str(grace_s), program.reach)
-            process = _start(program, command, (control_read, report_write), on_output is not None)
+            stdout = into if on_output is None else subprocess.PIPE
+            process = _start(program, command, (control_read, report_write), stdout)
         finally:
             os.close(control_read)
             os.close(report_write)
-        passing = [_Passing(process.stderr, 2)]
+        passing = [_Passing(process.stderr, 2 if into is None else into)]
         if process.stdout is not None:
-            passing.append(_Passing(process.stdout, 1, on_output))
+            passing.append(_Passing(process.stdout, 1 if into is None else into, on_output))
         lines, was_told = _follow(process, report, stop)
         process.wait()
         for each in passing:
@@ -129,7 +133,7 @@ def _start(
     program: Program,
     command: Sequence[str],
     descriptors: tuple[int, int],
-    watches_output: bool,  # noqa: FBT001
+    stdout: int | None,
 ) -> subprocess.Popen[bytes]:
     path = str(Path(warden.__file__))
     try:
@@ -138,7 +142,7 @@ def _start(
             env=dict(program.environ),
             cwd=program.folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if watches_output else None,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             pass_fds=descriptors,
             start_new_session=True,

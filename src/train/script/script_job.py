@@ -10,7 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,99 @@ _LAUNCHERS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedScript:
+    """A user's script that is there and installed: it can be run, once or many times.
+
+    Attributes
+    ----------
+    source : Source
+    entry : EntryPoint
+    hosts : Hosts
+        What it is told of the hosts.
+    grace_s : float
+        Seconds between SIGTERM and SIGKILL.
+    """
+
+    source: Source
+    entry: EntryPoint
+    hosts: Hosts
+    grace_s: float
+
+    @property
+    def name(self) -> str:
+        """The program, as the user named it."""
+        return self.entry.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the code lies."""
+        return self.source.folder
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds that a stop of it may take."""
+        return self.grace_s + _AFTER_GRACE_S
+
+    def run(
+        self,
+        job: Job,
+        stop: StopRequest,
+        *,
+        into: int | None = None,
+        grace_s: float | None = None,
+    ) -> None:
+        """Run it to its end on the tree of `job`.
+
+        Parameters
+        ----------
+        into : int, optional
+            Descriptor that gets its output and errors instead of this process's own.
+        grace_s : float, optional
+            Less than the usual.
+
+        Raises
+        ------
+        UserError
+            A hyperparameter is at fault.
+        ScriptFailed, ScriptLost
+            The script ended with anything but success.
+        Stopped
+            A stop was asked for before the script was started.
+        """
+        grace_s = self.grace_s if grace_s is None else min(grace_s, self.grace_s)
+        invocation = describe(_situation(job, self.hosts))
+        program = _program(job, self.source, self.entry, invocation)
+        for folder in (job.opt_ml.model, job.opt_ml.output_data):
+            folder.mkdir(parents=True, exist_ok=True)
+        # On this host; the leader has cleared what all of them may share.
+        job.opt_ml.failure.unlink(missing_ok=True)
+        stop.patience_s = grace_s + _AFTER_GRACE_S
+        stop.check()
+        n_given = len(invocation.arguments) // 2
+        job.log(f"script {self.name} from {self.source.origin}; {n_given} hyperparameters")
+        ending = run_child(program, stop, grace_s=grace_s, into=into)
+        _report(job, self.entry, ending, grace_s)
+
+
+def prepare_script(job: Job, hosts: Hosts, stop: StopRequest) -> PreparedScript:
+    """Fetch the user's script and install what it needs.
+
+    Raises
+    ------
+    UserError
+        The source, the program's name or an installation is at fault.
+    Stopped
+        A stop was asked for meanwhile.
+    """
+    grace_s = _grace_s(job.environ)
+    _refuse_launchers(job.hyperparameters)
+    source = fetch_source(job.opt_ml, job.hyperparameters, job.environ)
+    entry = find_entry_point(source.folder, job.request.script or "")
+    _install(job, source, entry, stop)
+    return PreparedScript(source, entry, hosts, grace_s)
+
+
 def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
     """Run the user's script to its end.
 
@@ -58,23 +151,7 @@ def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
     Stopped
         A stop was asked for before the script was started.
     """
-    grace_s = _grace_s(job.environ)
-    _refuse_launchers(job.hyperparameters)
-    source = fetch_source(job.opt_ml, job.hyperparameters, job.environ)
-    entry = find_entry_point(source.folder, job.request.script or "")
-    _install(job, source, entry, stop)
-    invocation = describe(_situation(job, hosts))
-    program = _program(job, source, entry, invocation)
-    for folder in (job.opt_ml.model, job.opt_ml.output_data):
-        folder.mkdir(parents=True, exist_ok=True)
-    # On this host; the leader has cleared what all of them may share.
-    job.opt_ml.failure.unlink(missing_ok=True)
-    stop.patience_s = grace_s + _AFTER_GRACE_S
-    stop.check()
-    n_given = len(invocation.arguments) // 2
-    job.log(f"script {entry.name} from {source.origin}; {n_given} hyperparameters")
-    ending = run_child(program, stop, grace_s=grace_s)
-    _report(job, entry, ending, grace_s)
+    prepare_script(job, hosts, stop).run(job, stop)
 
 
 def _grace_s(environ: Mapping[str, str]) -> float:
@@ -117,6 +194,9 @@ def _install(job: Job, source: Source, entry: EntryPoint, stop: StopRequest) -> 
 
 def _situation(job: Job, hosts: Hosts) -> Situation:
     resources = read_json_object(job.opt_ml.resource_config) or {}
+    if len(hosts.names) == 1:
+        # The leader alone cross-validates; its script must not wait for the others.
+        resources["hosts"] = list(hosts.names)
     channels: Mapping[str, Any] | None = read_json_object(job.opt_ml.input_data_config)
     if channels is None:
         channels = {name: {"TrainingInputMode": "File"} for name in job.channels}

@@ -1,0 +1,225 @@
+"""The folds' printed scores → mean and interval, results files and metric lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossfold.contract import metric_lines
+from crossfold.contract.paths import OptMl
+from crossfold.contract.whole_file import write_whole_json
+from crossfold.errors import UserError
+from crossfold.fitting.fold_result import FoldResult
+from crossfold.metrics.metric import metric_named
+from crossfold.metrics.summary import INTERVAL_FORMULA, INTERVAL_NAME, summarize
+from crossfold.persistence.manifest import library_versions
+from crossfold.request.job_request import JobRequest
+from crossfold.results.aggregate import CvScores, Score
+from crossfold.results.cv_results_file import FORMAT, FailedFold, summary_entries
+from crossfold.results.evaluation_file import SECTIONS
+from cv_driver.scripts.channel import CutChannel
+from cv_driver.scripts.printed_scores import Objective
+
+# Where no label says what the task is.
+_ANY_SECTION = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptOutcome:
+    """The cross-validation of a script.
+
+    Attributes
+    ----------
+    results, failed : sequence
+    scores : CvScores
+        The objective's is the first of `validation`.
+    identity : mapping
+        Fingerprints of data, split and code.
+    has_predictions : bool
+    """
+
+    script: str
+    cut: CutChannel
+    results: Sequence[FoldResult]
+    failed: Sequence[FailedFold]
+    scores: CvScores
+    identity: Mapping[str, Any]
+    has_predictions: bool
+
+    @property
+    def objective(self) -> str:
+        """The metric that counts."""
+        return next(iter(self.scores.validation))
+
+
+def mean_scores(results: Sequence[FoldResult], objective: Objective) -> CvScores:
+    """Average the scores that every fold has.
+
+    Raises
+    ------
+    UserError
+        The folds have no score in common.
+    """
+    train = {name: _mean(results, "train", name) for name in _shared(results, "train")}
+    names = _shared(results, "validation")
+    if not names:
+        raise UserError("the script printed other scores in each fold; expected the same names")
+    if objective.metric in names:
+        names = [objective.metric, *(name for name in names if name != objective.metric)]
+    return CvScores(train, {name: _mean(results, "validation", name) for name in names}, None)
+
+
+def write_script_results(
+    opt_ml: OptMl,
+    outcome: ScriptOutcome,
+    final: Mapping[str, Any],
+    seconds: Mapping[str, float],
+) -> None:
+    """Write cv_results.json and evaluation.json, each whole or not at all."""
+    document = _document(outcome) | {"final_model": dict(final), "seconds": dict(seconds)}
+    write_whole_json(opt_ml.output_data / "cv_results.json", document)
+    coding = outcome.cut.coding
+    section = _ANY_SECTION if coding is None else SECTIONS[coding.task]
+    entries = {
+        _report_name(name, outcome): {"value": score.value, "standard_deviation": score.std}
+        for name, score in outcome.scores.validation.items()
+    }
+    write_whole_json(opt_ml.output_data / "evaluation.json", {section: entries})
+
+
+def print_script_metrics(
+    request: JobRequest,
+    outcome: ScriptOutcome,
+    objective: Objective,
+    kept: Path,
+    log: Callable[[str], None],
+) -> None:
+    """Print what tuners read; the objective's lines come last, in the script's own form too."""
+    scores = outcome.scores
+    for name in [*list(scores.validation)[1:], outcome.objective]:
+        if name in scores.train:
+            log(metric_lines.final_line("train", name, scores.train[name].value))
+        std = scores.validation[name].std
+        if std is not None:
+            log(metric_lines.final_line("validation", f"{name}_std", std))
+        log(metric_lines.final_line("validation", name, scores.validation[name].value))
+    mean = scores.validation[outcome.objective].value
+    if request.alias_lines and outcome.objective in scores.train:
+        accuracy = scores.validation.get("accuracy")
+        for line in metric_lines.alias_lines(
+            outcome.objective,
+            train=scores.train[outcome.objective].value,
+            validation=mean,
+            accuracy=None if accuracy is None else accuracy.value,
+        ):
+            log(line)
+    own = own_line(objective, outcome.objective, kept, mean)
+    if own is not None:
+        log(own)
+
+
+def own_line(objective: Objective, metric: str, kept: Path, mean: float) -> str | None:
+    """Return the mean as the tuner's own expression finds it, where our line does not do."""
+    pattern = objective.pattern()
+    if pattern is None or objective.name is None:
+        return None
+    if objective.expression is None:
+        is_ours = objective.name == f"validation:{metric}"
+        return None if is_ours else f"{objective.name}={mean!r};"
+    match = pattern.search(metric_lines.final_line("validation", metric, mean))
+    if match is not None and match[1] == repr(mean):
+        return None
+    for path in sorted(kept.glob("objective_line-*")):
+        line = path.read_text(encoding="utf-8").replace("\0", repr(mean))
+        match = pattern.search(line)
+        if match is not None and match[1] == repr(mean):
+            return line
+    return None
+
+
+def _shared(results: Sequence[FoldResult], split: str) -> list[str]:
+    scores: list[Mapping[str, float]] = [getattr(result, split) for result in results]
+    return [name for name in scores[0] if all(name in each for each in scores)]
+
+
+def _mean(results: Sequence[FoldResult], split: str, name: str) -> Score:
+    summary = summarize(
+        [getattr(result, split)[name] for result in results],
+        [result.n_train for result in results],
+        [result.n_test for result in results],
+    )
+    return Score(summary.mean, summary.std, summary)
+
+
+def _report_name(name: str, outcome: ScriptOutcome) -> str:
+    coding = outcome.cut.coding
+    try:
+        return name if coding is None else metric_named(name, coding.task).report_name
+    except UserError:
+        return name  # a metric of the script's own
+
+
+def _document(outcome: ScriptOutcome) -> dict[str, Any]:
+    cut, assignment = outcome.cut, outcome.cut.assignment
+    coding = cut.coding
+    return {
+        "format": FORMAT,
+        "algorithm": "script",
+        "script": outcome.script,
+        "task": None if coding is None else coding.task,
+        "classes": [] if coding is None else list(coding.classes),
+        "objective": outcome.objective,
+        "aggregate": "mean",
+        "data": {
+            f"n_{cut.unit}": assignment.n_rows,
+            "fingerprint": outcome.identity["data"],
+        },
+        "split": {
+            "unit": cut.unit,
+            "strategy": assignment.strategy,
+            "splitter": assignment.splitter,
+            "n_folds": assignment.n_folds,
+            "n_repeats": assignment.n_repeats,
+            "seed": assignment.seed,
+            "fingerprint": outcome.identity["split"],
+            "warnings": list(assignment.warnings),
+        },
+        "folds": _folds(outcome),
+        "summary": summary_entries(outcome.scores),
+        "interval": {"name": INTERVAL_NAME, "formula": INTERVAL_FORMULA, "level": 0.95},
+        "oof_predictions": outcome.has_predictions,
+        "code": outcome.identity["code"],
+        "versions": library_versions("script"),
+    }
+
+
+def _folds(outcome: ScriptOutcome) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = [
+        {
+            "index": result.index,
+            "fold": result.fold,
+            "repeat": result.repeat,
+            "status": "succeeded",
+            "source": "script",
+            "n_train": result.n_train,
+            "n_test": result.n_test,
+            "train": dict(result.train),
+            "validation": dict(result.validation),
+            "fit_seconds": result.fit_seconds,
+        }
+        for result in outcome.results
+    ]
+    splits = outcome.cut.assignment.splits
+    entries += [
+        {
+            "index": failed.index,
+            "fold": splits[failed.index].fold,
+            "repeat": splits[failed.index].repeat,
+            "status": "failed",
+            "reason": failed.reason,
+        }
+        for failed in outcome.failed
+    ]
+    return sorted(entries, key=lambda entry: int(entry["index"]))

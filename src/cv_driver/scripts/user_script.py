@@ -1,0 +1,39 @@
+"""What the driver knows of a user's script; the command ``train`` brings it along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from crossfold.contract.stop import StopRequest
+from crossfold.fitting.job import Job
+
+
+class UserScript(Protocol):
+    """A script that is there and installed."""
+
+    @property
+    def name(self) -> str:
+        """The program, as the user named it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the code lies."""
+
+    def run(
+        self,
+        job: Job,
+        stop: StopRequest,
+        *,
+        into: int | None = None,
+        grace_s: float | None = None,
+    ) -> None:
+        """Run it to its end on the tree of `job`; raise unless it succeeds.
+
+        Parameters
+        ----------
+        into : int, optional
+            Descriptor that gets its output and errors instead of this process's own.
+        grace_s : float, optional
+            Seconds between SIGTERM and SIGKILL, where less than the usual.
+        """

@@ -1,0 +1,299 @@
+"""A user's own script, cross-validated: the same rows, scores, files and endings as ours."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import http.client
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import StratifiedKFold, cross_validate
+from sklearn.svm import SVC
+
+from tests.conftest import ROOT
+from tests.datasets import iris_rows
+from tests.opt_ml import build_opt_ml, run
+from tests.script_jobs import ScriptEnded, run_script_job, script_job
+from tests.serving import serving
+
+SVM = (ROOT / "local_test/scripts/sklearn_svm.py").read_text(encoding="utf-8")
+N_FOLDS = 5
+
+# Scores a constant, keeps what it was given, and predicts.
+COUNTER = """
+import csv, os, pathlib
+held_out, model = os.environ.get("SM_CHANNEL_VALIDATION"), os.environ["SM_MODEL_DIR"]
+def rows(folder):
+    return [row for path in sorted(pathlib.Path(folder).rglob("*.csv"))
+            for row in csv.reader(path.open(newline=""))]
+print("validation:score=99;")
+print(f"train:rows={len(rows(os.environ['SM_CHANNEL_TRAIN']))};")
+if held_out:
+    print(f"validation:score={len(rows(held_out))};")
+    out = pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"]) / "oof_predictions.csv"
+    with out.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "fold"], *([row[0], "x"] for row in rows(held_out))])
+"""
+OWN_REASON = """
+import os, pathlib, sys
+(pathlib.Path(os.environ["SM_OUTPUT_DIR"]) / "failure").write_text("my own\\nreason")
+sys.exit(3)
+"""
+ROWS = [[i, i % 2, i * 0.5] for i in range(20)]
+
+
+def as_csv(rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def ended(
+    root: Path,
+    source: str,
+    given: Mapping[str, object],
+    *,
+    channels: Mapping[str, Mapping[str, str | bytes]] | None = None,
+) -> ScriptEnded:
+    channels = channels or {"train": {"rows.csv": as_csv(ROWS)}}
+    opt_ml = script_job(root, {"train.py": source}, given, channels=channels)
+    return run_script_job(opt_ml)
+
+
+def results_of(job: ScriptEnded) -> dict[str, Any]:
+    text = (job.opt_ml.output_data / "cv_results.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def line_of(job: ScriptEnded, name: str) -> list[float]:
+    found = re.findall(rf"^{name}=(.*);$", job.output.decode(), re.MULTILINE)
+    return [float(text) for text in found]
+
+
+@pytest.fixture(scope="module")
+def svm(tmp_path_factory: pytest.TempPathFactory) -> ScriptEnded:
+    opt_ml = script_job(
+        tmp_path_factory.mktemp("svm"),
+        {"sklearn_svm.py": SVM},
+        {
+            "c": "0.5",
+            "gamma": "0.1",
+            "cv_folds": N_FOLDS,
+            "label": "0",
+            "_tuning_objective_metric": "validation:accuracy",
+        },
+        program="sklearn_svm.py",
+        channels={"train": {"iris.csv": as_csv(iris_rows())}},
+    )
+    return run_script_job(opt_ml)
+
+
+def test_a_sample_script_scores_as_scikit_learn_does_on_the_same_splits(svm: ScriptEnded) -> None:
+    assert svm.code == 0, svm.output.decode()
+    table = np.array(iris_rows(), float)
+    expected = cross_validate(
+        SVC(C=0.5, gamma=0.1),
+        table[:, 1:],
+        table[:, 0],
+        cv=StratifiedKFold(N_FOLDS, shuffle=True, random_state=0),
+        return_train_score=True,
+    )
+    results = results_of(svm)
+    scores = [fold["validation"]["accuracy"] for fold in results["folds"]]
+    train = [fold["train"]["accuracy"] for fold in results["folds"]]
+    assert np.allclose(scores, expected["test_score"], rtol=0, atol=1e-9)
+    assert np.allclose(train, expected["train_score"], rtol=0, atol=1e-9)
+    mean = float(np.mean(expected["test_score"]))
+    assert line_of(svm, "validation:accuracy") == [pytest.approx(mean, abs=1e-9)]
+    std = float(np.std(expected["test_score"], ddof=1))
+    assert line_of(svm, "validation:accuracy_std") == [pytest.approx(std, abs=1e-9)]
+    evaluation = json.loads((svm.opt_ml.output_data / "evaluation.json").read_text())
+    accuracy = evaluation["multiclass_classification_metrics"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(mean, abs=1e-9)
+    assert svm.left_running == ()
+
+
+def test_it_has_the_fold_rows_of_our_own_algorithm(svm: ScriptEnded, tmp_path: Path) -> None:
+    given = {"algorithm": "svm", "C": 0.5, "gamma": 0.1, "cv_folds": N_FOLDS}
+    ours = run(build_opt_ml(tmp_path, given, {"train": {"iris.csv": iris_rows()}}))
+
+    assert ours.code == 0, ours.log
+    assert ours.cv_results["split"]["fingerprint"] == results_of(svm)["split"]["fingerprint"]
+    assert [fold["validation"]["accuracy"] for fold in ours.cv_results["folds"]] == pytest.approx(
+        [fold["validation"]["accuracy"] for fold in results_of(svm)["folds"]], abs=1e-9
+    )
+
+
+def test_its_model_of_all_rows_is_served(svm: ScriptEnded) -> None:
+    table = np.array(iris_rows(), float)
+    expected = SVC(C=0.5, gamma=0.1).fit(table[:, 1:], table[:, 0]).predict(table[:, 1:])
+
+    with (
+        serving(svm.opt_ml) as server,
+        contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        ) as connection,
+    ):
+        headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
+        connection.request("POST", "/invocations", as_csv(table[:, 1:].tolist()), headers)
+        answer = connection.getresponse().read().decode()
+
+    assert [float(line) for line in answer.split()] == expected.tolist()
+
+
+def test_without_an_objective_the_first_score_printed_counts(tmp_path: Path) -> None:
+    """The last value of it wins; a script's output stays out of the driver's log in a fold."""
+    job = ended(tmp_path, COUNTER, {"cv_folds": 4})
+
+    assert job.code == 0, job.output.decode()
+    results = results_of(job)
+    assert results["objective"] == "score"
+    assert [fold["validation"]["score"] for fold in results["folds"]] == [5.0] * 4
+    assert [fold["train"]["rows"] for fold in results["folds"]] == [15.0] * 4
+    # Once by the final run, then ours.
+    assert line_of(job, "validation:score") == [99.0, 5.0]
+    assert b"folds are not stratified" in job.output
+    assert (job.opt_ml.output_data / "fold_logs" / "fold-3.log").is_file()
+
+
+def test_predictions_are_collected_in_row_order(tmp_path: Path) -> None:
+    job = ended(tmp_path, COUNTER, {"cv_folds": 4, "cv_repeats": 2, "cv_max_parallel": 2})
+
+    assert job.code == 0, job.output.decode()
+    text = (job.opt_ml.output_data / "oof_predictions.csv").read_text(encoding="utf-8")
+    lines = list(csv.reader(io.StringIO(text)))
+    assert lines[0] == ["row", "repeat", "fold", "id"]
+    assert [line[0] for line in lines[1:]] == [str(row) for row in range(20) for _ in range(2)]
+    assert all(line[3] == line[0] for line in lines[1:])
+
+
+def test_another_objective_is_also_printed_in_its_own_form(tmp_path: Path) -> None:
+    source = "print('f1=0.25;'); print('epoch 2: f1=0.5;')"
+    job = ended(tmp_path, source, {"cv_folds": 2, "_tuning_objective_metric": '"f1"'})
+
+    assert job.code == 0, job.output.decode()
+    assert line_of(job, "validation:f1") == [0.5]
+    assert job.output.endswith(b"\nf1=0.5;\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "raise ValueError('no such c')",
+            "AlgorithmError: fold 1 of 2 failed: ValueError: no such c; train.py ended with exit c",
+        ),
+        ("print('done')", "UserError: fold 1 of 2 failed: the script printed no score; expected "),
+        (
+            "print('validation:loss=1.0;'); print('validation:loss=nan;')",
+            "UserError: fold 1 of 2 failed: the script's last validation:loss is nan",
+        ),
+        (
+            OWN_REASON,
+            "AlgorithmError: fold 1 of 2 failed: my own reason; 0 succeeded so far",
+        ),
+    ],
+)
+def test_a_failed_fold_is_named_with_its_reason(tmp_path: Path, source: str, reason: str) -> None:
+    job = ended(tmp_path, source, {"cv_folds": 2})
+
+    assert job.code == 1
+    assert (job.failure or "").startswith(reason), job.failure
+    assert len((job.failure or "").splitlines()) == 1
+    assert job.left_running == ()
+
+
+def test_a_fold_may_fail_where_the_user_allows_it(tmp_path: Path) -> None:
+    source = f"{COUNTER}\nassert not held_out or rows(held_out)[0][0] != '0'"
+    given = {"cv_folds": 4, "cv_strategy": "time_series", "time_column": "0", "cv_min_success": 3}
+    source = source.replace("!= '0'", "!= '4'")
+    job = ended(tmp_path, source, given)
+
+    assert job.code == 0, job.output.decode()
+    statuses = [fold["status"] for fold in results_of(job)["folds"]]
+    assert statuses == ["failed", "succeeded", "succeeded", "succeeded"]
+
+
+def test_a_stop_ends_the_script_of_the_running_fold(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    source = f"import pathlib, time; pathlib.Path({str(mark)!r}).touch(); time.sleep(60)"
+    opt_ml = script_job(
+        tmp_path / "job",
+        {"train.py": source},
+        {"cv_folds": 2},
+        channels={"train": {"rows.csv": as_csv(ROWS)}},
+    )
+
+    def stop_in_fold(process: Any) -> None:
+        while not mark.exists():
+            assert process.poll() is None
+        process.terminate()
+
+    job = run_script_job(opt_ml, stop_at=b"fold_logs", act=stop_in_fold)
+
+    assert job.code == 1
+    assert job.failure == "PlatformError: stopped before a model existed\n"
+    assert job.seconds < 10
+    assert job.left_running == ()
+
+
+def test_a_second_start_takes_over_what_the_first_finished(tmp_path: Path) -> None:
+    once = f"{COUNTER}\nassert not held_out or len(rows(os.environ['SM_CHANNEL_TRAIN'])) < 12"
+    given = {"cv_folds": 4, "cv_strategy": "time_series", "time_column": "0"}
+    opt_ml = script_job(
+        tmp_path, {"train.py": once}, given, channels={"train": {"rows.csv": as_csv(ROWS)}}
+    )
+    first = run_script_job(opt_ml)
+    assert first.code == 1
+
+    second = run_script_job(opt_ml)
+
+    assert b"2 of 4 folds taken over from an earlier run" in second.output
+    assert (second.failure or "").startswith("AlgorithmError: fold 3 of 4 failed: AssertionError")
+
+
+def test_whole_files_of_any_kind_are_folded(tmp_path: Path) -> None:
+    source = """
+import os, pathlib
+names = sorted(path.name for path in pathlib.Path(os.environ["SM_CHANNEL_TRAIN"]).rglob("*.png"))
+held_out = os.environ.get("SM_CHANNEL_VALIDATION")
+if held_out:
+    other = sorted(path.name for path in pathlib.Path(held_out).rglob("*.png"))
+    assert not set(names) & set(other)
+    print(f"validation:files={len(other)};")
+"""
+    files = {f"{kind}/{i}-{kind}.png": b"\x89PNG" for i in range(3) for kind in ("0", "1")}
+    job = ended(tmp_path, source, {"cv_folds": 3, "group_by": "file"}, channels={"train": files})
+
+    assert job.code == 0, job.output.decode()
+    results = results_of(job)
+    assert results["split"]["unit"] == "files"
+    assert [fold["validation"]["files"] for fold in results["folds"]] == [2.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"cv_launcher": "sagemaker"}, "'cv_launcher' is 'sagemaker'"),
+        ({"cv_final_model": "ensemble"}, "'cv_final_model' is 'ensemble'"),
+        ({"cv_fold_index": "0"}, "'cv_fold_index' is given"),
+        ({"cv_aggregate": "pooled"}, "'cv_aggregate' is 'pooled'"),
+        ({"cv_validation": "pool"}, "'cv_validation' is 'pool'"),
+    ],
+)
+def test_what_is_not_supported_is_refused_first(
+    tmp_path: Path, given: dict[str, str], what: str
+) -> None:
+    job = ended(tmp_path, "print('reached')", {"cv_folds": 2, **given})
+
+    assert job.code == 1
+    assert (job.failure or "").startswith(f"UserError: hyperparameter {what}"), job.failure
+    assert b"reached" not in job.output

@@ -1,0 +1,93 @@
+"""What a script prints, read as a tuner reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossfold.errors import UserError
+from cv_driver.scripts.objective import definitions_of
+from cv_driver.scripts.printed_scores import Objective, PrintedScores, read_scores
+from cv_driver.scripts.results import own_line
+
+
+def read(folder: Path, text: str, objective: Objective) -> PrintedScores:
+    path = folder / "log"
+    path.write_text(text, encoding="utf-8")
+    return read_scores(path, objective)
+
+
+def test_the_last_value_wins_and_all_scores_are_kept(tmp_path: Path) -> None:
+    text = (
+        "validation:loss=0.5;\ntrain:loss=1e-3;validation:auc=.75;\n"
+        "x validation:loss=-2.5E+1;\nmy_validation:loss=9;\nvalidation:loss=9\n"
+    )
+
+    scores = read(tmp_path, text, Objective())
+
+    assert scores.validation == {"loss": -25.0, "auc": 0.75}
+    assert scores.train == {"loss": 0.001}
+
+
+def test_the_objective_comes_first_whatever_its_name(tmp_path: Path) -> None:
+    text = "validation:auc=0.75;\nepoch 1 test:score=0.1;\nepoch 2 test:score=0.2;\n"
+
+    scores = read(tmp_path, text, Objective("test:score"))
+
+    assert list(scores.validation.items()) == [("score", 0.2), ("auc", 0.75)]
+
+
+def test_an_expression_of_the_job_goes_before_the_usual_form(tmp_path: Path) -> None:
+    objective = Objective("val_acc", r"val_acc: ([0-9.]+)")
+    text = "epoch 1 - val_acc: 0.5 - x\nval_acc=7;\nepoch 2 - val_acc: 0.75 - x\n"
+
+    scores = read(tmp_path, text, objective)
+
+    assert scores.validation == {"val_acc": 0.75}
+    assert scores.objective_line == "epoch 2 - val_acc: \0 - x"
+
+
+@pytest.mark.parametrize(
+    ("text", "objective", "reason"),
+    [
+        ("done\n", Objective(), "no score; expected validation:<metric>=<number>;"),
+        ("validation:b=1;\n", Objective("validation:a"), "no score; expected validation:a=<numb"),
+        ("validation:a=inf;\n", Objective("validation:a"), "validation:a is inf"),
+        ("a 1.2.3\n", Objective("a", r"a (\S+)"), "expected a number"),
+        ("", Objective("a", "a ("), "the Regex of metric 'a' is 'a ('"),
+        ("", Objective("a", "a b"), "expected a group in brackets"),
+    ],
+)
+def test_no_number_is_told(tmp_path: Path, text: str, objective: Objective, reason: str) -> None:
+    with pytest.raises(UserError) as refused:
+        read(tmp_path, text, objective)
+
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("objective", "line"),
+    [
+        (Objective("val_acc", r"val_acc: ([0-9.]+)"), "epoch 2 - val_acc: 0.5 - x"),
+        (Objective("score", r"validation:acc=(\S+);"), None),
+        (Objective("validation:acc"), None),
+        (Objective("test:acc"), "test:acc=0.5;"),
+        (Objective(), None),
+    ],
+)
+def test_the_mean_is_told_where_the_tuner_looks(
+    tmp_path: Path, objective: Objective, line: str | None
+) -> None:
+    (tmp_path / "objective_line-0").write_text("epoch 2 - val_acc: \0 - x", encoding="utf-8")
+
+    assert own_line(objective, "acc", tmp_path, 0.5) == line
+
+
+def test_expressions_come_from_the_description_of_the_job() -> None:
+    described = {
+        "AlgorithmSpecification": {"MetricDefinitions": [{"Name": "a", "Regex": "a=(.*);"}]}
+    }
+
+    assert definitions_of(described) == {"a": "a=(.*);"}
+    assert definitions_of({}) == {}
