@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,10 +176,7 @@ def _run(
     if missing:
         launcher = _open(job, folded, checkpoints, siblings, missing, stop)
         try:
-
-            def run(wave: Sequence[int], earlier: Sequence[Outcome]) -> list[Outcome]:
-                return run_folds(wave, launcher, policy, stop, log, earlier)
-
+            run = partial(_run_wave, launcher, policy, stop, log)
             if pruner is None:
                 outcomes = run(missing, ())
             else:
@@ -195,6 +193,17 @@ def _run(
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
     ]
     return _Ran(sorted(results, key=lambda result: result.index), failed, spent, verdict)
+
+
+def _run_wave(
+    launcher: Launcher,
+    policy: Policy,
+    stop: StopRequest,
+    log: FoldLog,
+    wave: Sequence[int],
+    earlier: Sequence[Outcome],
+) -> list[Outcome]:
+    return run_folds(wave, launcher, policy, stop, log, earlier)
 
 
 def _open(

@@ -252,7 +252,8 @@ def test_an_interrupted_spot_fold_goes_on_where_it_was(plane: RunningPlane, tmp_
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600},
     }
     client(plane, "sagemaker").create_training_job(**request)
-    until(lambda: has_object(plane, "kept/spot/"))
+    root = Path(plane.exports["SAGEMAKER_USER_CONFIG_OVERRIDE"]).parent
+    until(lambda: any(root.rglob("training-jobs/spot/*/algo-1/ml/checkpoints/**/fit.npz")))
 
     interrupt(plane, "spot")
 

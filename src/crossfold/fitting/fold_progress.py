@@ -21,6 +21,8 @@ from crossfold.fitting.fold_result import FoldResult, load_fold_result, save_fol
 
 # An interruption repeats at most so much of a fit, and what is longer: its last round.
 EVERY_S = 10.0
+# The first time is sooner: a booster of few rounds is small, and spot capacity may go at once.
+_FIRST_S = 1.0
 # Where to save takes long, it takes no more than this part of the fit.
 _MOST_OF_TIME = 0.05
 
@@ -44,7 +46,7 @@ class FoldProgress:
     def __init__(self, folder: Path, key: str, index: int, log: Callable[[str], None]) -> None:
         self._folder = folder / key / f"fold-{index}"
         self._log = log
-        self._due = time.monotonic() + EVERY_S
+        self._due = time.monotonic() + _FIRST_S
 
     @property
     def model(self) -> Path:

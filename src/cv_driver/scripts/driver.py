@@ -33,8 +33,8 @@ from cv_driver.scripts.results import (
     write_script_results,
 )
 from cv_driver.scripts.user_script import UserScript
-from cv_driver.siblings.opening import wants_siblings
 from cv_driver.siblings.publication import publish_results
+from cv_driver.siblings.wanted import wants_siblings
 from cv_driver.watch import run_folds
 
 

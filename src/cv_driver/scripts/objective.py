@@ -9,8 +9,7 @@ from crossfold.errors import CrossfoldError
 from crossfold.fitting.job import Job
 from cv_driver.scripts.printed_scores import Objective
 from cv_driver.siblings.errors import CallFailed
-from cv_driver.siblings.opening import is_training_job
-from cv_driver.siblings.parent import JOB_NAME_VARIABLE
+from cv_driver.siblings.wanted import JOB_NAME_VARIABLE, is_training_job
 
 
 def find_objective(job: Job) -> Objective:
