@@ -79,8 +79,9 @@ bench: $(BENCH_READY) ## measure speed and memory beside the peers
 fuzz: $(READY) ## send 100,000 made-up bodies to every kind of model
 	$(BIN)/python -m tests.soak.fuzz --bodies 100000
 
-chaos: $(READY) ## kill workers under load, and drivers and folds in a simulation; count what is lost
+chaos: $(READY) ## kill workers under load, and drivers and folds as processes and in a simulation; count what is lost
 	$(BIN)/python -m tests.soak.chaos --seconds 30
+	$(BIN)/python -m tests.soak.siblings_chaos --runs 20
 	$(BIN)/python -m tests.simulation.chaos --runs 1000
 
 simulate: $(READY) ## show what sibling fold jobs cost as drivers and folds grow, in virtual time

@@ -39,9 +39,14 @@ class Trial:
         assert found, f"no {metric} in {lines}"
         return found[-1]
 
+    def results(self) -> dict[str, Any]:
+        """Return the document cv_results.json."""
+        document: dict[str, Any] = json.loads(self._output("cv_results.json"))
+        return document
+
     def from_folds(self) -> float:
         """Return the mean of the folds' validation RMSE in cv_results.json."""
-        document = json.loads(self._output("cv_results.json"))
+        document = self.results()
         return float(np.mean([fold["validation"]["rmse"] for fold in document["folds"]]))
 
     def from_rows(self) -> float:

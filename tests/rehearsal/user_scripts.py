@@ -30,8 +30,10 @@ SDK_NAMES = (
     "sdk2_early_stopping",
     "sdk2_failure",
     "sdk2_stop",
+    "sdk2_siblings",
     "sdk3_train",
     "sdk3_tune",
+    "sdk3_siblings",
 )
 NAMES = ("boto3_jobs", *SDK_NAMES)
 _TIMEOUT_S = 270
