@@ -54,6 +54,8 @@ def fold_hyperparameters(
         own["cv_repeats"] = str(request.folds.n_repeats)
     if request.driver.validation == "pool":
         own["cv_validation"] = "pool"
+    if request.class_metric is not None:
+        own["cv_class_metric"] = request.class_metric
     if request.algorithm != "xgboost":
         own["algorithm"] = request.algorithm
     return own

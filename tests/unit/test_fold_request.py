@@ -86,7 +86,7 @@ _PLAIN = {
 
 
 def _request(plan: FoldPlan, fold: FoldTry = _FOLD) -> dict[str, Any]:
-    return make_fold_request(plan, fold, max_run_s=900, keeps_warm=True)
+    return make_fold_request(plan, fold, max_run_s=900)
 
 
 def _of(*features: str, **resources: Any) -> dict[str, Any]:
@@ -472,10 +472,7 @@ def test_all_that_a_warm_pool_is_matched_by_is_the_same_for_every_fold(
     features: tuple[str, ...],
 ) -> None:
     plan = plan_of(parent_of(driver_request(*features)), keep_alive_s=600)
-    requests = [
-        make_fold_request(plan, FoldTry(at, at % 2), max_run_s=900 - at, keeps_warm=at < 4)
-        for at in range(6)
-    ]
+    requests = [make_fold_request(plan, FoldTry(at, at % 2), max_run_s=900 - at) for at in range(6)]
 
     matched = [
         [request.get(name) for name in _MATCHED]
@@ -485,4 +482,4 @@ def test_all_that_a_warm_pool_is_matched_by_is_the_same_for_every_fold(
     kept = [request["ResourceConfig"].get("KeepAlivePeriodInSeconds") for request in requests]
 
     assert matched == [matched[0]] * 6
-    assert kept == [600] * 4 + [None] * 2
+    assert kept == [600] * 6

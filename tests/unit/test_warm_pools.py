@@ -1,4 +1,4 @@
-"""Instances are kept for a fold that waits for them, and for none else."""
+"""Instances are kept where that was asked for, and who has no quota for it is told."""
 
 from __future__ import annotations
 
@@ -39,24 +39,8 @@ def kept_by(world: SiblingWorld, **limits: Any) -> list[int | None]:
 WARM = {"fold_keep_alive_s": "600"}
 
 
-def test_the_last_wave_keeps_nothing(tmp_path: Path) -> None:
-    world = SiblingWorld(tmp_path, hyperparameters=WARM)
-
-    assert kept_by(world, max_parallel=2) == [600, 600, 600, None, None]
-
-
-def test_folds_that_start_all_at_once_keep_nothing(tmp_path: Path) -> None:
-    assert kept_by(SiblingWorld(tmp_path, hyperparameters=WARM)) == [None] * 5
-
-
-def test_folds_that_wait_for_capacity_may_have_the_instances_of_others(tmp_path: Path) -> None:
-    world = SiblingWorld(tmp_path, hyperparameters=WARM, quotas={KIND: 1 + 1})
-
-    kept = kept_by(world)
-
-    assert kept[0] is None  # nobody could know
-    assert kept[-1] is None
-    assert 600 in kept
+def test_every_fold_keeps_its_instances_as_the_next_trial_may_use_them(tmp_path: Path) -> None:
+    assert kept_by(SiblingWorld(tmp_path, hyperparameters=WARM)) == [600] * 5
 
 
 def test_nobody_who_did_not_ask_has_warm_pools(tmp_path: Path) -> None:
@@ -92,7 +76,7 @@ def test_only_the_first_job_that_asked_is_looked_at(
     status: dict[str, Any] | None, *, is_told: bool
 ) -> None:
     log: list[str] = []
-    pools = WarmPools(3, 600, log.append)
+    pools = WarmPools(600, log.append)
     asked: dict[str, Any] = {
         "TrainingJobName": "driver-f0",
         "ResourceConfig": {"InstanceType": KIND, "KeepAlivePeriodInSeconds": 600},

@@ -129,6 +129,8 @@ def _metrics(request: JobRequest, coding: TargetCoding) -> tuple[Metric, ...]:
     names = metrics_for(request, coding.task)
     if names:
         return tuple(metric_named(name, coding.task) for name in names)
+    if request.class_metric is not None and coding.task in {"binary", "multiclass"}:
+        return (metric_named(request.class_metric, coding.task),)
     return default_metrics(
         coding.task, has_native_probabilities(request.algorithm, request.params, coding.task)
     )

@@ -134,6 +134,9 @@ class JobRequest:
         The user's ``num_class``, at least 2; the labels must agree.
     n_threads : int, optional
         Threads that the user allows; None for all.
+    class_metric : 'accuracy', optional
+        The metric of classes where none is asked for; the published forms of ``k``, ``train_src``
+        and ``CV_FOLDS`` maximize a score, which is the accuracy in every one of them.
     class_weight : 'balanced' or mapping of class name to weight, optional
     params : mapping
         Typed values under the library's own names.
@@ -162,6 +165,7 @@ class JobRequest:
     standardize: bool = False
     n_classes: int | None = None
     n_threads: int | None = None
+    class_metric: Literal["accuracy"] | None = None
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     data: DataOptions = field(default_factory=DataOptions)
@@ -182,6 +186,7 @@ class JobRequest:
             "task": self.task,
             "positive_label": self.positive_label,
             "metrics": self.metrics,
+            "class_metric": self.class_metric,
             "n_classes": self.n_classes,
             "n_rounds": self.n_rounds,
             "early_stopping_rounds": self.early_stopping_rounds,

@@ -107,7 +107,9 @@ DRIVER = (
     _P("cv_prune", Flag(), default="false", description="End trials that cannot win"),
     _P("cv_prune_level", Continuous(0, 0.5, low_open=True), default="0.05"),
     _P("cv_alias_lines", Flag(), default="false"),
-    # What a driver tells the folds that it starts as jobs of their own.
+    # What a driver tells its folds: the metric of classes in its published form, and, where they
+    # are jobs of their own, whose they are.
+    _P("cv_class_metric", Categorical(("accuracy",))),
     _P("cv_fingerprint", Text("32 hexadecimal digits")),
     _P("cv_stop_marker", Text("an S3 object")),
     _P("fold_instance_type", Text("an instance type"), aliases=("instance_type",)),

@@ -30,6 +30,8 @@ _KNOWN_UNDERSCORED = ("_kfold", "_num_cv_round", _TUNING_OBJECTIVE)
 _ALGORITHM_CHOICE = "ALGORITHM_CHOICE"
 _CLASS_TASKS: frozenset[Task] = frozenset({"binary", "multiclass"})
 _TASKS: tuple[Task, ...] = get_args(Task)
+# Their published tuners maximize `test:score` or `final-score`, the mean of an accuracy.
+_SCORED = frozenset({"k", "train_src", "CV_FOLDS"})
 
 
 def read_request(
@@ -104,6 +106,7 @@ def _algorithm_request(
     request = JobRequest(
         mode=mode,
         published_form=form,
+        class_metric="accuracy" if form in _SCORED else own.values.get("cv_class_metric"),
         algorithm=algorithm,
         task=task,
         n_classes=n_classes if n_classes and n_classes > 1 else None,
@@ -119,7 +122,10 @@ def _algorithm_request(
         notes=(*notes, *own.notes, *library.notes, *_idle(own.values, mode)),
         **_model_fields(own.values),
     )
-    request = _with_metrics(request, own.values.get("eval_metric", ()), family)
+    return _checked(_with_metrics(request, own.values.get("eval_metric", ()), family), family)
+
+
+def _checked(request: JobRequest, family: Family) -> JobRequest:
     check_folds(request)
     _check_params(request, family)
     return request

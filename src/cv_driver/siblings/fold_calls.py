@@ -27,7 +27,7 @@ from cv_driver.siblings.errors import (
 )
 from cv_driver.siblings.explanations import explain_create, explain_quota
 from cv_driver.siblings.fold_request import FoldPlan, choose_max_run_s, make_fold_request
-from cv_driver.siblings.fold_state import PERHAPS_LIVE, FoldState, Phase
+from cv_driver.siblings.fold_state import FoldState, Phase
 from cv_driver.siblings.job_end import JobEnd, is_live, read_end
 from cv_driver.siblings.misconfiguration import refuse_foreign
 from cv_driver.siblings.names import FoldTry, fold_job_name
@@ -69,8 +69,6 @@ class FoldWork:
         Object that ends the jobs of this start of the driver.
     max_jobs : int
         Most jobs that may be created.
-    n_to_run : int, optional
-        Folds that no earlier start has finished; None: all.
     """
 
     plan: FoldPlan
@@ -79,7 +77,6 @@ class FoldWork:
     models: Path | None
     marker: str
     max_jobs: int
-    n_to_run: int | None = None
 
 
 class FoldCalls:
@@ -94,9 +91,7 @@ class FoldCalls:
         self._caller = caller
         self._work = work
         self._spending = spending
-        n_to_run = len(work.expected.splits) if work.n_to_run is None else work.n_to_run
-        keep_alive_s = work.plan.request.driver.resources.keep_alive_s
-        self._pools = WarmPools(n_to_run, keep_alive_s, world.log)
+        self._pools = WarmPools(work.plan.request.driver.resources.keep_alive_s, world.log)
         self._room_at = 0.0
         self._numbers: dict[int, int] = {}
         # Newest jobs, and whether they run, of folds that were not taken in yet.
@@ -121,7 +116,6 @@ class FoldCalls:
         """Take a fold in; a further try gets a further number."""
         now = self._world.now()
         state = FoldState(job, self._numbers.get(job.index, 0), since=now)
-        self._pools.start(job.index)
         self.states[job.index] = state
         if job.index in self._there:
             state.number, _ = self._there.pop(job.index)
@@ -179,7 +173,6 @@ class FoldCalls:
             plan,
             FoldTry(state.index, state.number),
             max_run_s=left_s,
-            keeps_warm=self._keeps_warm(state),
         )
         request["HyperParameters"] |= {STOP_MARKER: self._work.marker}
         may_exist = state.may_exist and now < state.unanswered_at + _MADE_BY_S
@@ -214,13 +207,7 @@ class FoldCalls:
             raise hopeless from refused
         self._wait_for_room(str(refused))
 
-    def _keeps_warm(self, state: FoldState) -> bool:
-        phases = [each.phase for each in self.states.values() if each is not state]
-        n_live = sum(phase in PERHAPS_LIVE for phase in phases)
-        return self._pools.keeps(n_waiting=phases.count("waiting"), n_live=n_live)
-
     def _wait_for_room(self, why: str) -> None:
-        self._pools.lacks_room()
         self.n_refused += 1
         wait_s = _CAPACITY.wait_s(self.n_refused, self._world.chance)
         self._room_at = self._world.now() + wait_s

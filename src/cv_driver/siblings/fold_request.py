@@ -80,9 +80,7 @@ class FoldPlan:
     layout: Layout | None = None
 
 
-def make_fold_request(
-    plan: FoldPlan, fold: FoldTry, *, max_run_s: int, keeps_warm: bool = False
-) -> dict[str, Any]:
+def make_fold_request(plan: FoldPlan, fold: FoldTry, *, max_run_s: int) -> dict[str, Any]:
     """Return the request that creates a fold's job.
 
     Parameters
@@ -91,9 +89,6 @@ def make_fold_request(
     fold : FoldTry
     max_run_s : int
         At least 1.
-    keeps_warm : bool
-        Whether the instances shall wait for another fold afterwards, as long as was asked for.
-        All that a warm pool is matched by is the same for every fold.
     """
     parent, resources = plan.parent, plan.request.driver.resources
     name = fold_job_name(parent.name, fold)
@@ -103,7 +98,7 @@ def make_fold_request(
         "HyperParameters": _hyperparameters(plan, fold),
         "AlgorithmSpecification": _algorithm(plan),
         "OutputDataConfig": _output(plan),
-        "ResourceConfig": _resources(parent, resources, keeps_warm=keeps_warm),
+        "ResourceConfig": _resources(parent, resources),
         "StoppingCondition": _stopping(parent, resources, max_run_s),
         "EnableManagedSpotTraining": is_spot,
         "ProfilerConfig": {"DisableProfiler": True},
@@ -166,7 +161,7 @@ def _output(plan: FoldPlan) -> _Members:
     return {"S3OutputPath": output_path(plan), **_present(given, ("KmsKeyId",))}
 
 
-def _resources(parent: Parent, resources: FoldResources, *, keeps_warm: bool) -> _Members:
+def _resources(parent: Parent, resources: FoldResources) -> _Members:
     instance_type = resources.instance_type or parent.instance_type
     volume_gb = resources.volume_size_gb or parent.resources.get("VolumeSizeInGB")
     if not volume_gb and instance_type != parent.instance_type:
@@ -178,7 +173,9 @@ def _resources(parent: Parent, resources: FoldResources, *, keeps_warm: bool) ->
     }
     if volume_gb:
         members["VolumeSizeInGB"] = volume_gb
-    if keeps_warm and resources.keep_alive_s:
+    # For the folds that come after, the next trial's too: all that a warm pool is matched by is the
+    # same for every fold.
+    if resources.keep_alive_s:
         members["KeepAlivePeriodInSeconds"] = resources.keep_alive_s
     if instance_type == parent.instance_type:
         # A plan reserves one kind of instance.

@@ -115,7 +115,6 @@ def open_launcher(
         models=models,
         marker=marker_uri(output_path(plan), parent.name, start),
         max_jobs=job.request.driver.max_jobs,
-        n_to_run=len(missing),
     )
     return SiblingLauncher(world, work, _own_fits(job, folded, models, stop))
 

@@ -184,17 +184,9 @@ def _announcement(plan: FoldPlan, indexes: Sequence[int], *, n_there: int, now: 
     if stem(parent.name) != parent.name:
         parts.append(f"names are cut to 63 characters, with a hash of {parent.name!r}")
     if driver.resources.keep_alive_s:
-        parts.append(_keep_alive(driver.resources.keep_alive_s, driver.max_parallel, len(indexes)))
+        parts.append(f"instances are kept {driver.resources.keep_alive_s} s for folds to come")
     if n_there:
         parts.append(f"{n_there} exist from an earlier start")
     if driver.region is not None and driver.region != parent.region:
         parts.append(f"hyperparameter 'region' is ignored: folds run in {parent.region}")
     return "; ".join(parts)
-
-
-def _keep_alive(seconds: int, max_parallel: int | None, n_folds: int) -> str:
-    """Say when instances are kept for another fold."""
-    kept = f"instances are kept {seconds} s where another fold waits for them"
-    if max_parallel is None or max_parallel >= n_folds:
-        return f"{kept}, which none does unless capacity is short: all start at once"
-    return kept
