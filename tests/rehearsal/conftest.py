@@ -75,7 +75,8 @@ sdk3_tune = _of_script("sdk3_tune")
 def _asked_by(item: pytest.Item) -> set[str]:
     """Return the names of the fixtures and of the parameters that a test has."""
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return {*getattr(item, "fixturenames", ()), *map(str, parameters)}
+    names = {each for each in parameters if isinstance(each, str)}
+    return names | {*getattr(item, "fixturenames", ())}
 
 
 def _has_sdks() -> bool:
