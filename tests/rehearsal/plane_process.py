@@ -7,7 +7,6 @@ import functools
 import json
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import boto3
 import psutil
 
+from local_test.control_plane.plane_process import free_port
 from tests.conftest import ROOT
 
 _READY_S = 60
@@ -70,7 +70,7 @@ def running_plane(folder: Path, *options: str, docker: str | None = None) -> Ite
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "local_test.control_plane"),
-                *("--port", str(_free_port()), "--root", str(root), *options),
+                *("--port", str(free_port()), "--root", str(root), *options),
             ],
             cwd=ROOT,
             stdout=out,
@@ -147,11 +147,3 @@ def _exports(printed: Path) -> dict[str, str]:
     assert lines[-1] == ["ready"], lines
     assert all(word == "export" for word, *_ in lines[:-1]), lines
     return dict(assignment.split("=", 1) for _, assignment in lines[:-1])
-
-
-def _free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

@@ -15,6 +15,7 @@ from local_test.control_plane.training.describe import describe, summary
 from local_test.control_plane.training.machine import TrainingJobs
 from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.wire.errors import ValidationError
+from local_test.control_plane.wire.filters import is_asked_for
 from local_test.control_plane.wire.rules import check_training
 
 Request = dict[str, Any]
@@ -77,14 +78,6 @@ def _fits(job: TrainingJob, request: Request) -> bool:
     # No job here has a warm pool or a training plan, so a filter on either finds nothing.
     if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
         return False
-    return (
-        request.get("NameContains", "").lower() in job.name.lower()
-        and request.get("StatusEquals", job.status) == job.status
-        and _is_between(job.created, request, "CreationTime")
-        and _is_between(job.modified, request, "LastModifiedTime")
+    return is_asked_for(
+        request, name=job.name, status=job.status, created=job.created, modified=job.modified
     )
-
-
-def _is_between(at: float, request: Request, name: str) -> bool:
-    after, before = request.get(f"{name}After"), request.get(f"{name}Before")
-    return (after is None or at > float(after)) and (before is None or at < float(before))

@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-ACCOUNT = "123456789012"
+from local_test.control_plane.api.names import ACCOUNT
+
 _TRUST = json.dumps(
     {
         "Version": "2012-10-17",

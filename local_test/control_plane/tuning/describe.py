@@ -27,6 +27,7 @@ from local_test.control_plane.tuning.trial_request import (
     read_definitions,
     read_strategy,
 )
+from local_test.control_plane.wire.filters import is_asked_for
 
 # Answer the record of a name; a trial's training job may not be there yet after a crash.
 LookUpTraining = Callable[[str], TrainingJob | None]
@@ -263,14 +264,6 @@ def _entry(job: TuningJob, trial: Trial, record: TrainingJob) -> dict[str, Any]:
 
 def _fits(job: TuningJob, request: Mapping[str, Any]) -> bool:
     """Say whether a job passes the filters of a ListHyperParameterTuningJobs request."""
-    return (
-        request.get("NameContains", "").lower() in job.name.lower()
-        and request.get("StatusEquals", job.status) == job.status
-        and _is_between(job.created, request, "CreationTime")
-        and _is_between(job.modified, request, "LastModifiedTime")
+    return is_asked_for(
+        request, name=job.name, status=job.status, created=job.created, modified=job.modified
     )
-
-
-def _is_between(at: float, request: Mapping[str, Any], name: str) -> bool:
-    after, before = request.get(f"{name}After"), request.get(f"{name}Before")
-    return (after is None or at > float(after)) and (before is None or at < float(before))

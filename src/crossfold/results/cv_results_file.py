@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.problem import FoldedProblem
+from crossfold.folds.assignment import Split
 from crossfold.metrics.summary import INTERVAL_FORMULA, INTERVAL_NAME
 from crossfold.results.aggregate import CvScores, Score
 
@@ -123,10 +124,9 @@ def summary_entries(scores: CvScores) -> dict[str, Any]:
     }
 
 
-def _folds(report: CvReport) -> list[dict[str, Any]]:
-    entries = [_fold(result) for result in report.results]
-    splits = report.folded.assignment.splits
-    entries += [
+def failed_entries(folds: Iterable[FailedFold], splits: Sequence[Split]) -> list[dict[str, Any]]:
+    """Return what the document says of folds without a result."""
+    return [
         {
             "index": failed.index,
             "fold": splits[failed.index].fold,
@@ -134,8 +134,14 @@ def _folds(report: CvReport) -> list[dict[str, Any]]:
             "status": "failed",
             "reason": failed.reason,
         }
-        for failed in report.failed
+        for failed in folds
     ]
+
+
+def _folds(report: CvReport) -> list[dict[str, Any]]:
+    entries = [_fold(result) for result in report.results]
+    splits = report.folded.assignment.splits
+    entries += failed_entries(report.failed, splits)
     if report.pruned is not None:
         known = {int(entry["index"]) for entry in entries}
         entries += [

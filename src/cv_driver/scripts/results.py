@@ -17,7 +17,12 @@ from crossfold.metrics.summary import INTERVAL_FORMULA, INTERVAL_NAME, summarize
 from crossfold.persistence.manifest import library_versions
 from crossfold.request.job_request import JobRequest
 from crossfold.results.aggregate import CvScores, Score
-from crossfold.results.cv_results_file import FORMAT, FailedFold, summary_entries
+from crossfold.results.cv_results_file import (
+    FORMAT,
+    FailedFold,
+    failed_entries,
+    summary_entries,
+)
 from crossfold.results.evaluation_file import SECTIONS
 from cv_driver.scripts.channel import CutChannel
 from cv_driver.scripts.printed_scores import Objective
@@ -211,15 +216,5 @@ def _folds(outcome: ScriptOutcome) -> list[dict[str, Any]]:
         }
         for result in outcome.results
     ]
-    splits = outcome.cut.assignment.splits
-    entries += [
-        {
-            "index": failed.index,
-            "fold": splits[failed.index].fold,
-            "repeat": splits[failed.index].repeat,
-            "status": "failed",
-            "reason": failed.reason,
-        }
-        for failed in outcome.failed
-    ]
+    entries += failed_entries(outcome.failed, outcome.cut.assignment.splits)
     return sorted(entries, key=lambda entry: int(entry["index"]))
