@@ -18,6 +18,9 @@ UPGRADE ?=
 # More of pip-audit's options, such as `--ignore-vuln ID` for what does not concern you.
 SCAN_OPTIONS ?=
 
+# How `make test` spreads over the cores; the tests of one file share what they start.  Empty: one by one.
+PARALLEL ?= -n logical --maxprocesses 8 --dist loadfile
+
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 READY := $(VENV)/.ready
@@ -52,7 +55,7 @@ serve: $(DEMO_MODEL) ## serve the model of the demo on port 8080 (call it with l
 	SAGEMAKER_BASE_DIR=build/demo $(BIN)/python -Iu -m serve
 
 test: $(READY) ## run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest -q --doctest-modules --ignore tests/local_mode/scripts --ignore tests/rehearsal/scripts tests src
+	$(BIN)/python -m pytest -q $(PARALLEL) --doctest-modules --ignore tests/local_mode/scripts --ignore tests/rehearsal/scripts tests src
 
 check: lint types imports house ## lint, check types, import rules and house rules
 
