@@ -18,6 +18,8 @@ UPGRADE ?=
 # More of pip-audit's options, such as `--ignore-vuln ID` for what does not concern you.
 SCAN_OPTIONS ?=
 
+# Options of `make verify-aws`; `--help` lists them.
+VERIFY ?=
 # How `make test` spreads over the cores; the tests of one file share what they start.  Empty: one by one.
 PARALLEL ?= -n logical --maxprocesses 8 --dist loadfile
 
@@ -41,7 +43,7 @@ COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos simulate plane-load \
 	build base-image sizes sbom scan smoke test-image test-local-mode \
-	test-rehearsal test-script-mode push rehearse conformance lock clean
+	test-rehearsal test-script-mode push rehearse verify-aws conformance lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -134,6 +136,9 @@ push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN
 
 rehearse: $(READY) ## run a small tuning job of cross-validated trials on a SageMaker of this machine
 	$(BIN)/python -m local_test.control_plane.rehearse
+
+verify-aws: $(READY) ## hold the local control plane against SageMaker: show plan and cost (VERIFY=--plane tries it, VERIFY=--yes pays)
+	$(BIN)/python -m local_test.verify_aws $(VERIFY)
 
 conformance: $(READY) ## hold this checkout against the same contract, without Docker
 	$(BIN)/python -m local_test.conformance

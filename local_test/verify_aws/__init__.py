@@ -1,0 +1,1 @@
+"""The local control plane held against the real SageMaker, fact by fact."""
