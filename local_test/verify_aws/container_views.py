@@ -16,10 +16,13 @@ from local_test.verify_aws.side import Side
 # Where the image, the shell and the program's interpreter set what they like.
 _NOT_THE_PLATFORMS = re.compile(
     r"^(PATH|HOME|HOSTNAME|PWD|SHLVL|LANG|TERM|OLDPWD|_|LC_.*|PYTHON.*|LD_.*|GPG_KEY|VIRTUAL_ENV|"
-    r"OMP_.*|OPENBLAS_.*|MKL_.*|MALLOC_.*|CROSSFOLD_.*)$"
+    r"G?OMP_.*|OPENBLAS_.*|MKL_.*|MALLOC_.*|JE_.*|CROSSFOLD_.*|"
+    r"SERVER_SOFTWARE|"
+    # How a plane's process is told where its /opt/ml is.
+    r"SAGEMAKER_BASE_DIR)$"
 )
 # Their names are compared, and what they hold is nobody's business.
-_SECRET = re.compile(r"CREDENTIAL|SECRET|TOKEN|KEY|ENDPOINT_URL|METADATA|CONTAINER_")
+_SECRET = re.compile(r"CREDENTIAL|SECRET|TOKEN|KEY|ENDPOINT_URL|METADATA|CONTAINER_|_PORT$")
 _LOG_S = 120.0
 
 

@@ -62,6 +62,8 @@ def _complete() -> int:
     _write("model/model.txt", "a model\n")
     _write("output/data/data.txt", "an output\n")
     _write("output/message", "the probe's message")
+    if (_ML / "processing").is_dir():
+        _write("processing/output/data.txt", "an output\n")
     return 0
 
 

@@ -120,6 +120,8 @@ def test_folds_are_counted_from_log_lines_that_came_one_after_the_other() -> Non
         "split: KFold(n_splits=4, shuffle=True, random_state=0), 4 fits",
         "fold 3 of 4: rmse 60.6667 held out (134 rows, 111 rounds, 0.12 s)",
         "fold 1 of 4 is tried again after: PlatformError: no memory",
+        "fold 3 of 4: job cv-f2 is created",
+        "fold 4 of 4: the driver fits it itself",
         "fold 2 of 4 failed: AlgorithmError: no",
     ]
     looks = [document(training_jobs=[training("cv", last_line=line)]) for line in lines]

@@ -13,9 +13,9 @@ from functools import cached_property
 
 from local_test.control_plane.view.snapshot_shape import Snapshot, TrainingShown
 
-# "fold 2 of 3: rmse …", "fold 2 of 3 (…)" and "fold 2 of 3 failed: …" have ended; "fold 2 of 3 is
-# tried again …" has not.
-_FOLD_ENDED = re.compile(r"fold (\d+) of (\d+)(?::| \(| failed:)")
+# "fold 2 of 3: rmse 1.5 held out (…)", "fold 2 of 3 (…)" and "fold 2 of 3 failed: …" have ended;
+# "fold 2 of 3 is tried again …" and "fold 2 of 3: job … is created" have not.
+_FOLD_ENDED = re.compile(r"fold (\d+) of (\d+)(?:: \S+ \S+ held out \(| \(| failed:)")
 # A fold that is a training job of its own.
 _FOLD_JOB = re.compile(r"(.+)-f(\d+)")
 

@@ -83,7 +83,12 @@ def _endpoint(side: Side) -> Iterator[Observation]:
 def _answers(side: Side, name: str) -> Iterator[Observation]:
     runtime = side.client("sagemaker-runtime")
     answer = runtime.invoke_endpoint(
-        EndpointName=name, ContentType="text/csv", Accept="application/json", Body=b"1,2"
+        EndpointName=name,
+        ContentType="text/csv",
+        Accept="application/json",
+        CustomAttributes="of the caller",
+        InferenceId="an-id",
+        Body=b"1,2",
     )
     seen = json.loads(answer["Body"].read())
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
@@ -123,6 +128,7 @@ def _served(prefix: str, seen: dict[str, Any]) -> Iterator[Observation]:
         "Which types does a container get?",
         [seen["content_type"], seen["accept"]],
     )
+    yield Observation(f"{prefix}.headers", "Which headers reach the container?", seen["headers"])
     yield Observation(f"{prefix}.user", "As which user does it run?", seen["user"])
     yield Observation(
         f"{prefix}.can_write", "Can the model's folder be written?", seen["can_write"]

@@ -85,7 +85,7 @@ def _request(side: Side, name: str) -> dict[str, Any]:
                     "OutputName": "data",
                     "S3Output": {
                         "S3Uri": side.uri("processed"),
-                        "LocalPath": "/opt/ml/output/data",
+                        "LocalPath": "/opt/ml/processing/output",
                         "S3UploadMode": "EndOfJob",
                     },
                 }
