@@ -18,9 +18,11 @@ UPGRADE ?=
 # More of pip-audit's options, such as `--ignore-vuln ID` for what does not concern you.
 SCAN_OPTIONS ?=
 
+# Options of `make rehearse`, such as `--trials 20`.
+REHEARSE ?=
 # Options of `make verify-aws`; `--help` lists them.
 VERIFY ?=
-# How `make test` spreads over the cores; the tests of one file share what they start.  Empty: one by one.
+# How `make test` and `make test-image` spread over the cores; the tests of one file share what they start.  Empty: one by one.
 PARALLEL ?= -n logical --maxprocesses 8 --dist loadfile
 
 BIN := $(VENV)/bin
@@ -117,7 +119,7 @@ smoke: $(READY) ## hold the image against SageMaker's contract (IMAGE=… for an
 	$(BIN)/python -m local_test.conformance --docker $(DOCKER) --image $(IMAGE)
 
 test-image: $(READY) ## run the tests of the image's contents
-	CROSSFOLD_IMAGE=$(IMAGE):latest DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/image
+	CROSSFOLD_IMAGE=$(IMAGE):latest DOCKER=$(DOCKER) $(BIN)/python -m pytest -q $(PARALLEL) tests/image
 
 test-local-mode: $(READY) ## run the image by SageMaker's SDKs, versions 2 and 3, in their local mode
 	PYTHON=$(PYTHON) tests/local_mode/environment.sh 2 && PYTHON=$(PYTHON) tests/local_mode/environment.sh 3
@@ -134,8 +136,8 @@ push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN
 	$(BIN)/python -I docker/push.py $(IMAGE):latest --repository $(REPOSITORY) --version $(VERSION) --docker $(DOCKER) \
 		--region "$(AWS_REGION)" --uri-file build/image-uri $(if $(DRY_RUN),--dry-run)
 
-rehearse: $(READY) ## run a small tuning job of cross-validated trials on a SageMaker of this machine
-	$(BIN)/python -m local_test.control_plane.rehearse
+rehearse: $(READY) ## run a small tuning job of cross-validated trials on a SageMaker of this machine (REHEARSE="--launcher sagemaker": every fold a job)
+	$(BIN)/python -m local_test.control_plane.rehearse $(REHEARSE)
 
 verify-aws: $(READY) ## hold the local control plane against SageMaker: show plan and cost (VERIFY=--plane tries it, VERIFY=--yes pays)
 	$(BIN)/python -m local_test.verify_aws $(VERIFY)

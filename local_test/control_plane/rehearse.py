@@ -36,9 +36,9 @@ _NEXT = """\
 what to type next
   serve the best model, on http://localhost:8080
     SAGEMAKER_BASE_DIR={best} {python} -Iu -m serve
-  keep a control plane, and look at it from another terminal
+  keep a control plane, and look at it from another terminal or a browser
     {python} -m local_test.control_plane
-    {python} -m local_test.control_plane.watch
+    {python} -m local_test.control_plane.watch      # or http://127.0.0.1:8765/_plane/ in a browser
   run this script, or one of your own, on it: paste the export lines that it prints, then
     {python} {script}"""
 
@@ -54,7 +54,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        rehearse(given.root.absolute(), ["--trials", str(given.trials)], environ)
+        arguments = ["--trials", str(given.trials), "--launcher", given.launcher]
+        rehearse(given.root.absolute(), arguments, environ)
     except NoPlane as error:
         log = _shown(given.root / "plane.log")
         print(f"rehearse: the control plane went away ({error}); see {log}", file=sys.stderr)
@@ -84,7 +85,8 @@ def rehearse(root: Path, arguments: Sequence[str], environ: Mapping[str, str]) -
     print(f"$ {' '.join(_shown(word) for word in command)}")
     with plane_process(command, root / "plane.log") as plane:
         ready_s = time.monotonic() - began
-        print(f"the control plane is ready after {ready_s:.1f} s on {plane.url}\n")
+        print(f"the control plane is ready after {ready_s:.1f} s on {plane.url}")
+        print(f"watch it in a browser, as long as it runs: {plane.url}/_plane/\n")
         print(f"$ {_shown(sys.executable)} {_shown(_SCRIPT)}\n", flush=True)
         script = [sys.executable, str(_SCRIPT), *arguments, "--save-model", _shown(model)]
         said = _run_watched(script, {**_bare(environ), **plane.exports}, plane.url, root)
@@ -188,6 +190,12 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for everything that is written; emptied first (default: build/rehearsal)",
     )
     parser.add_argument("--trials", type=int, default=6, help="default: %(default)s")
+    parser.add_argument(
+        "--launcher",
+        choices=("inline", "sagemaker"),
+        default="inline",
+        help="fit the folds in the trial's own job (the default), or as jobs beside it",
+    )
     return parser
 
 

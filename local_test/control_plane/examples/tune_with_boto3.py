@@ -48,7 +48,11 @@ def main() -> None:
         HyperParameterTuningJobName=name,
         HyperParameterTuningJobConfig=tuning_config(given.trials, given.parallel),
         TrainingJobDefinition=trial_definition(
-            image=image, role=role, train=train, output=f"s3://{bucket}/{name}/output"
+            image=image,
+            role=role,
+            train=train,
+            output=f"s3://{bucket}/{name}/output",
+            launcher=given.launcher,
         ),
     )
     print(f"tuning job {name}: {given.trials} trials, at most {given.parallel} at once", flush=True)
@@ -101,7 +105,9 @@ def tuning_config(trials: int, parallel: int) -> dict[str, Any]:
     }
 
 
-def trial_definition(*, image: str, role: str, train: str, output: str) -> dict[str, Any]:
+def trial_definition(
+    *, image: str, role: str, train: str, output: str, launcher: str
+) -> dict[str, Any]:
     """Return what every trial has in common."""
     return {
         "AlgorithmSpecification": {
@@ -113,7 +119,7 @@ def trial_definition(*, image: str, role: str, train: str, output: str) -> dict[
             ],
         },
         "RoleArn": role,
-        "StaticHyperParameters": STATIC,
+        "StaticHyperParameters": {**STATIC, "cv_launcher": launcher},
         "InputDataConfig": [
             {
                 "ChannelName": "train",
@@ -192,6 +198,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--image", help="default: crossfold:latest in the account's ECR")
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--parallel", type=int, default=2)
+    parser.add_argument(
+        "--launcher",
+        choices=("inline", "sagemaker"),
+        default="inline",
+        help="fit the folds in the trial's own job, or as training jobs beside it",
+    )
     parser.add_argument("--save-model", metavar="FILE", help="save the best model.tar.gz here")
     return parser.parse_args()
 
