@@ -45,7 +45,7 @@ COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos simulate plane-load \
 	build base-image sizes sbom scan smoke test-image test-local-mode \
-	test-rehearsal test-script-mode push rehearse verify-aws conformance lock clean
+	test-rehearsal test-browser test-script-mode test-pytorch push rehearse verify-aws conformance lock clean
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -129,8 +129,15 @@ test-rehearsal: $(READY) ## run the SDKs' own scripts against the local control 
 	PYTHON=$(PYTHON) tests/local_mode/environment.sh 2 && PYTHON=$(PYTHON) tests/local_mode/environment.sh 3
 	CROSSFOLD_REHEARSAL=1 CROSSFOLD_IMAGE=$(if $(IMAGE),$(IMAGE):latest) DOCKER=$(DOCKER) $(BIN)/python -m pytest -q tests/rehearsal
 
+test-browser: $(READY) ## open the control plane's page in a real browser (Chromium on the PATH, or CHROMIUM=…)
+	CROSSFOLD_BROWSER=1 $(BIN)/python -m pytest -q tests/browser
+
 test-script-mode: $(READY) $(SCRIPT_READY) ## run the tests of script mode with sagemaker-training itself (needs a C compiler)
 	CROSSFOLD_SCRIPT_MODE_PYTHON=$(abspath $(SCRIPT_VENV))/bin/python $(BIN)/python -m pytest -q tests/unit/test_script_*.py tests/functional/test_script_mode.py
+
+test-pytorch: $(READY) ## run the PyTorch example, where pip has a wheel of PyTorch at hand
+	tests/functional/torch_environment.sh
+	$(BIN)/python -m pytest -q -rs tests/functional/test_pytorch_script.py
 
 push: $(READY) ## push IMAGE:latest to ECR under its version and commit (DRY_RUN=1 only shows how)
 	$(BIN)/python -I docker/push.py $(IMAGE):latest --repository $(REPOSITORY) --version $(VERSION) --docker $(DOCKER) \

@@ -1,7 +1,8 @@
 """A user's script as a job beside the same script run by hand: what script mode adds to its time.
 
 By hand is the script under the same interpreter with the same arguments and the variables that it
-reads.  A hundred megabytes of output show what passing it through costs.
+reads.  A hundred megabytes of output show what passing it through costs.  Where `make
+test-script-mode` has made its environment, one job asks sagemaker-training for the variables.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ BY_HAND = "by hand"
 AS_JOB = "as a job"
 BOUND_S = 0.5
 
-_EXAMPLE = Path(__file__).resolve().parent.parent / "local_test" / "scripts" / "sklearn_svm.py"
+_ROOT = Path(__file__).resolve().parent.parent
+_EXAMPLE = _ROOT / "local_test" / "scripts" / "sklearn_svm.py"
+_WITH_TOOLKIT = _ROOT / "build" / "script-mode" / "bin" / "python"
+_TOLD_BY_TOOLKIT = "empty, with sagemaker-training"
 _LOUD = 'import sys\nfor _ in range(1600):\n    sys.{}.write("x" * 65535 + "\\n")\n'
 _SCRIPTS: Mapping[str, Callable[[], str]] = {
     "empty": lambda: "",
@@ -37,9 +41,10 @@ def measure_script_mode(workplace: Workplace) -> Section:
     section = Section("script_mode")
     rows: list[tuple[object, ...]] = []
     every: list[Run] = []
-    for number, (title, source) in enumerate(_SCRIPTS.items()):
+    for number, (title, source) in enumerate(_scripts().items()):
         root = workplace.root / "jobs" / f"script-{number}"
-        commands = _commands(root, source(), workplace.iris)
+        python = str(_WITH_TOOLKIT) if title == _TOLD_BY_TOOLKIT else sys.executable
+        commands = _commands(root, source(), workplace.iris, python)
         interleave(commands, 1)
         runs = interleave(commands, _QUICK_PAIRS if workplace.quick else _PAIRS)
         every += [run for each in runs.values() for run in each]
@@ -54,13 +59,19 @@ def measure_script_mode(workplace: Workplace) -> Section:
     return section
 
 
+def _scripts() -> Mapping[str, Callable[[], str]]:
+    if not _WITH_TOOLKIT.exists():
+        return _SCRIPTS
+    return {**_SCRIPTS, _TOLD_BY_TOOLKIT: _SCRIPTS["empty"]}
+
+
 def _added_s(ours: Sequence[Run], theirs: Sequence[Run]) -> float:
     return statistics.median(
         own.wall_s - other.wall_s for own, other in zip(ours, theirs, strict=True)
     )
 
 
-def _commands(root: Path, source: str, data: Path) -> tuple[Command, Command]:
+def _commands(root: Path, source: str, data: Path, python: str) -> tuple[Command, Command]:
     shutil.rmtree(root, ignore_errors=True)
     config, channel, code = root / "input/config", root / "input/data/train", root / "code"
     for folder in (config, channel, code, root / "model"):
@@ -73,7 +84,8 @@ def _commands(root: Path, source: str, data: Path) -> tuple[Command, Command]:
     shutil.copy(data, channel)
     by_hand = Command(
         BY_HAND,
-        (sys.executable, str(code / "train.py"), "--kernel", "linear"),
+        (python, str(code / "train.py"), "--kernel", "linear"),
         {"SM_MODEL_DIR": str(root / "model"), "SM_CHANNEL_TRAIN": str(channel)},
     )
-    return by_hand, Command(AS_JOB, tool("train"), {"SAGEMAKER_BASE_DIR": str(root)})
+    as_job = (python, *tool("train")[1:])
+    return by_hand, Command(AS_JOB, as_job, {"SAGEMAKER_BASE_DIR": str(root)})

@@ -30,7 +30,7 @@ from serve.selection import known_keys
 from serve.settings import Settings
 from serve.telemetry import CONTENT_TYPE as METRICS_TYPE
 from serve.telemetry import Telemetry
-from serve.user_script.finding import Script, find_script
+from serve.user_script.finding import Script, find_script, require_manifest
 
 PING = "/ping"
 
@@ -103,6 +103,7 @@ def build(settings: Settings) -> Service:
     script = find_script(settings.opt_ml.model, settings.script)
     if script is not None:
         return _user_script(script, settings, app, invocations)
+    require_manifest(settings.opt_ml.model)
     predictor = Predictor.load(settings.opt_ml.model, settings)
     _check_default_answer(settings, predictor.selection.accepts)
     predictor.check()

@@ -113,9 +113,12 @@ class Invocations:
         return Lines(features, len(features), None)
 
 
-def response_headers(environ: Environ, record: RequestRecord) -> tuple[tuple[str, str], ...]:
-    """Return the headers of every answer: the id, and the caller's attributes as they came."""
-    attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
+def response_headers(
+    environ: Environ, record: RequestRecord, *, attributes: str | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of every answer: the id, and `attributes`, else the caller's own."""
+    if attributes is None:
+        attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
     if attributes and attributes.isascii() and attributes.isprintable():
         return (("X-Request-Id", record.request_id), (CUSTOM_ATTRIBUTES, attributes))
     return (("X-Request-Id", record.request_id),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from crossfold.contract.channels import Channel, read_channels_config, training_channel
 from crossfold.contract.hosts import Hosts, read_hosts
@@ -11,12 +11,14 @@ from crossfold.contract.hyperparameters import read_hyperparameters
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
-from crossfold.fitting.fold_result import FOLD_RESULT
 from crossfold.fitting.job import Job
-from crossfold.persistence.bundle import clear_bundle
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
 from train import company
+from train.leftovers import clear_model
+
+if TYPE_CHECKING:
+    from train.script.script_job import PreparedScript
 
 # AWS's cross-validation sample hands the tuned hyperparameters to its final job in this channel.
 _JOBINFO = "jobinfo"
@@ -27,7 +29,8 @@ _RESULTS = (
     "evaluation.json",
     "oof_predictions.csv",
     "oof_predictions_pruned.csv",
-    FOLD_RESULT,
+    # Spelt out: its module brings NumPy, which a job of a script need not load.
+    "fold_result.npz",
 )
 
 
@@ -68,7 +71,7 @@ def _clear_earlier_start(opt_ml: OptMl) -> None:
     opt_ml.failure.unlink(missing_ok=True)
     for name in _RESULTS:
         (opt_ml.output_data / name).unlink(missing_ok=True)
-    clear_bundle(opt_ml.model)
+    clear_model(opt_ml.model)
 
 
 def _read_job(
@@ -104,13 +107,22 @@ def _run_mode(job: Job, hosts: Hosts, stop: StopRequest) -> None:
 
 
 def _drive_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
-    """Cross-validate the user's script, on this host alone."""
+    """Cross-validate the user's script, or run one fold of it, on this host alone."""
     from cv_driver.scripts.driver import check_request, drive_script
     from train.script.script_job import prepare_script
 
     check_request(job)
     alone = Hosts(hosts.current, (hosts.current,))
-    drive_script(job, prepare_script(job, alone, stop), stop)
+
+    def prepare() -> PreparedScript:
+        return prepare_script(job, alone, stop)
+
+    if job.request.mode == "fold":
+        from cv_driver.scripts.fold import run_script_fold
+
+        run_script_fold(job, prepare, stop)
+    else:
+        drive_script(job, prepare, stop)
 
 
 def _run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:

@@ -20,17 +20,15 @@ from types import FrameType
 
 from crossfold.contract.failure import describe_failure, write_failure
 from crossfold.contract.paths import OptMl
-from crossfold.contract.stop import PATIENCE_S, Stopped, StopRequest
+from crossfold.contract.stop import Stopped, StopRequest
 from crossfold.errors import UserError
-from crossfold.persistence.bundle import clear_bundle
-from crossfold.persistence.manifest import FILE_NAME
-from train.grace import USUAL_S, Grace
+from train.grace import Grace, grace_s
 from train.job import run_job
+from train.leftovers import clear_model
 from train.script.errors import OwnReason, ScriptFailed, ScriptLost
+from train.supervisor import MANIFEST
 
 _POLL_S = 0.5
-# What the supervisor waits longer than this process: it reports, and ends.
-_REPORT_S = USUAL_S - PATIENCE_S
 
 
 class JobThread(threading.Thread):
@@ -92,10 +90,12 @@ def _wait(thread: JobThread, stop: StopRequest, grace: Grace) -> BaseException |
     asked_at: float | None = None
     while thread.is_alive():
         thread.join(_POLL_S)
-        grace.seconds = stop.patience_s + _REPORT_S
         if stop.is_set and asked_at is None:
             asked_at = time.monotonic()
-        if asked_at is not None and time.monotonic() > asked_at + stop.patience_s:
+        waited_s = 0.0 if asked_at is None else time.monotonic() - asked_at
+        patience_s = stop.patience_s
+        grace.seconds = grace_s(patience_s, waited_s)
+        if waited_s > patience_s:
             return Stopped()
         if os.getppid() != supervisor:
             os._exit(1)
@@ -103,7 +103,7 @@ def _wait(thread: JobThread, stop: StopRequest, grace: Grace) -> BaseException |
 
 
 def _has_model(opt_ml: OptMl) -> bool:
-    return (opt_ml.model / FILE_NAME).is_file()
+    return (opt_ml.model / MANIFEST).is_file()
 
 
 def _report(opt_ml: OptMl, error: BaseException) -> int:
@@ -113,7 +113,7 @@ def _report(opt_ml: OptMl, error: BaseException) -> int:
         write_failure(opt_ml.failure, line)
     with contextlib.suppress(OSError):
         # What slow rounds left before the failure is no model of a job that failed.
-        clear_bundle(opt_ml.model)
+        clear_model(opt_ml.model)
     with contextlib.suppress(OSError):
         if not isinstance(error, (UserError, Stopped, ScriptFailed, ScriptLost)):
             traceback.print_exception(error, file=sys.stdout)

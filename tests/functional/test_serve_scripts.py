@@ -505,6 +505,39 @@ def test_a_script_that_cannot_serve_ends_the_server_with_1_and_the_reason(
             assert fragment in told[-1]
 
 
+def test_a_model_folder_that_nobody_can_serve_ends_the_server_and_says_what_to_put_there(
+    tmp_path: Path,
+) -> None:
+    opt_ml = OptMl(tmp_path)
+    opt_ml.model.mkdir()
+    (opt_ml.model / "model.joblib").touch()
+    with started(opt_ml) as server:
+        code = server.process.wait(60)
+
+        assert code == 1
+        assert "has no 'manifest.json' and no 'code/inference.py'; expected" in server.log
+
+
+def test_attributes_of_a_response_reach_the_caller_in_place_of_its_own(tmp_path: Path) -> None:
+    source = """
+        from flask import Response
+        def model_fn(model_dir, context):
+            return context.system_properties["model_dir"]
+        def transform_fn(model, body, content_type, accept):
+            headers = {"X-Amzn-SageMaker-Custom-Attributes": "of the script"} if body else {}
+            return Response(model, headers=headers)
+    """
+    name = "X-Amzn-SageMaker-Custom-Attributes"
+    opt_ml = _write(tmp_path, source)
+    with serving(opt_ml, MODEL_SERVER_WORKERS="1") as server:
+        told = server.request("POST", "/invocations", b"1", {name: "of the caller"})
+        kept = server.request("POST", "/invocations", b"", {name: "of the caller"})
+
+    assert (told.status, told.text) == (200, str(opt_ml.model))
+    assert told.headers[name.lower()] == "of the script"
+    assert kept.headers[name.lower()] == "of the caller"
+
+
 def test_a_model_of_ours_is_served_by_us_though_a_script_lies_beside_it(
     tmp_path: Path,
 ) -> None:

@@ -25,7 +25,7 @@ from serve.refusals import Refusal
 from serve.request_log import RequestRecord
 from serve.settings import ScriptSettings
 from serve.user_script.arrays import array_of_body
-from serve.user_script.finding import Script, find_script
+from serve.user_script.finding import Script, find_script, require_manifest
 from serve.user_script.functions import Functions, import_functions, load_model
 from serve.user_script.model import Call, ScriptModel
 from serve.user_script.requirements import unmet_requirements
@@ -109,6 +109,7 @@ def test_code_in_the_model_stands_in_for_code_in_s3(tmp_path: Path) -> None:
         ("../x.py", None, ["expected a file below SAGEMAKER_SUBMIT_DIRECTORY"]),
         ("/etc/x.py", None, ["expected a file below SAGEMAKER_SUBMIT_DIRECTORY"]),
         ("train.sh", None, ["expected a Python file that defines model_fn"]),
+        (".", None, ["SAGEMAKER_PROGRAM is '.'; to serve, expected a Python file"]),
     ],
 )
 def test_a_program_that_is_not_there_is_refused_with_what_to_do(
@@ -144,7 +145,7 @@ def _python_as_it_was() -> Iterator[None]:
 
 def _functions(tmp_path: Path, source: str) -> Functions:
     path = _place(tmp_path, f"mine_{abs(hash(source))}.py", source)
-    return import_functions(Script(tmp_path, path))[0]
+    return import_functions(Script(tmp_path, path), "folder")[0]
 
 
 MODEL_FN = "def model_fn(model_dir): return None\n"
@@ -160,7 +161,7 @@ MODEL_FN = "def model_fn(model_dir): return None\n"
         (f"{MODEL_FN}def predict_fn(data, model): yield 1", "predict_fn of script"),
         (f"{MODEL_FN}def predict_fn(data, model): yield 1", "is a generator; return the whole"),
         (f"{MODEL_FN}async def output_fn(p, a): yield 1", "is async"),
-        (f"{MODEL_FN}def input_fn(b, c, context): pass", "a context is not given"),
+        (f"{MODEL_FN}def input_fn(b, c, d, e): pass", "there may be a context, and nothing"),
         (
             f"{MODEL_FN}def transform_fn(m, b, c, a): pass\ndef output_fn(p, a): pass",
             "has transform_fn and output_fn; expected transform_fn alone",
@@ -190,14 +191,14 @@ def test_a_parameter_with_a_default_and_a_decorator_are_no_hindrance(tmp_path: P
         "@kept\n"
         "def model_fn(model_dir, context=None): return model_dir\n"
         "input_fn = None\n"
-        "def pre_model_fn(model_dir): pass\n"
+        "def execution_parameters_fn(): pass\n"
     )
     path = _place(tmp_path, "mine_kept.py", source)
 
-    functions, ignored = import_functions(Script(tmp_path, path))
+    functions, ignored = import_functions(Script(tmp_path, path), "folder")
 
     assert functions.names() == ["model_fn"]
-    assert ignored == ("pre_model_fn",)
+    assert ignored == ("execution_parameters_fn",)
     assert sys.path[0] == str(tmp_path)
     assert not list(tmp_path.glob("__pycache__"))
 
@@ -207,7 +208,7 @@ def test_a_script_may_not_be_called_as_a_module_of_the_server(tmp_path: Path, na
     path = _place(tmp_path, f"{name}.py", MODEL_FN)
 
     with pytest.raises(UserError, match=f"has the name of module '{name}'.*rename the file"):
-        import_functions(Script(tmp_path, path))
+        import_functions(Script(tmp_path, path), "folder")
 
 
 def test_a_model_that_cannot_predict_needs_a_predict_fn(tmp_path: Path) -> None:
@@ -676,3 +677,160 @@ def test_a_call_that_had_no_turn_in_time_is_dropped_and_never_run() -> None:
     assert caught.value.status == 503
     assert thread.run(lambda: 1) == 1
     assert (ran, given_up) == ([], [])
+
+
+# ------------------------------------------------------------------- as AWS's containers have it
+
+
+def test_code_of_the_image_serves_where_the_model_brings_none(tmp_path: Path) -> None:
+    """As AWS's README has it: ``COPY inference.py /opt/ml/code/``, ``ENV SAGEMAKER_PROGRAM``."""
+    model = tmp_path / "model"
+    program = _place(tmp_path, "code/mine.py")
+    _place(model, "model.joblib")
+
+    found = find_script(model, ScriptSettings("mine.py"))
+    own = _place(model, "code/mine.py")
+
+    assert found == Script(tmp_path / "code", program)
+    assert find_script(model, ScriptSettings("mine.py")) == Script(model / "code", own)
+    assert find_script(model, ScriptSettings("mine.py", str(tmp_path / "code"))) == found
+
+
+def test_a_folder_with_neither_a_model_of_ours_nor_a_script_says_what_to_put_there(
+    tmp_path: Path,
+) -> None:
+    _place(tmp_path, "model.joblib")
+
+    with pytest.raises(
+        UserError, match="has no 'manifest.json' and no 'code/inference.py'.*model_"
+    ):
+        require_manifest(tmp_path)
+
+    _place(tmp_path, "manifest.json", "damaged")
+    require_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "unmet"),
+    [
+        (
+            "git+https://example.com/pack.git@v1\nhttps://example.com/x.whl\n./x.whl\n-r other.txt",
+            (),
+        ),
+        ("no_such; sys_platform == 'win32'", ()),
+        ("no_such; sys_platform != 'win32'", ("no_such",)),
+        ("no_such[extra] ~= 1.0  # why\nnumpy", ("no_such",)),
+        ("no_such @ https://example.com/no_such.whl", ("no_such",)),
+    ],
+)
+def test_only_what_is_asked_for_here_by_name_can_be_unmet(
+    tmp_path: Path, text: str, unmet: tuple[str, ...]
+) -> None:
+    _place(tmp_path, "requirements.txt", text)
+
+    assert unmet_requirements(tmp_path) == unmet
+
+
+def test_a_class_that_was_pickled_by_the_running_script_is_explained(tmp_path: Path) -> None:
+    def model_fn(_folder: str) -> Any:
+        return pickle.loads(b"c__main__\nModel\n)\x81.")  # noqa: S301 - what a script would do
+
+    with pytest.raises(UserError) as caught:
+        load_model(Script(tmp_path, tmp_path / "mine.py"), Functions(model_fn), "folder")
+
+    assert "AttributeError: Can't get attribute 'Model'" in str(caught.value)
+    assert "define the class in a module of its own, import it in the script" in str(caught.value)
+
+
+def test_a_function_that_asks_for_a_context_gets_one(tmp_path: Path) -> None:
+    """AWS's PyTorch image passes one where there is a place for it."""
+    functions = _functions(
+        tmp_path,
+        "def model_fn(model_dir, context): return context.system_properties\n"
+        "def input_fn(body, content_type, context=None): return context\n"
+        "def predict_fn(data, model, *, factor=2): return factor\n"
+        "def output_fn(prediction, accept, extra=None): return extra\n",
+    )
+    assert functions.input_fn is not None
+    assert functions.predict_fn is not None
+    assert functions.output_fn is not None
+
+    assert functions.model_fn("folder") == {"model_dir": "folder", "gpu_id": None, "batch_size": 1}
+    assert functions.input_fn("b", "c").system_properties["model_dir"] == "folder"
+    assert functions.predict_fn("d", "m") == 2
+    assert functions.output_fn("p", "a") is None
+
+
+def test_a_response_keeps_the_attributes_that_sagemaker_passes_on() -> None:
+    name = "X-Amzn-SageMaker-Custom-Attributes"
+    told = Response("x", headers={name: "model=3", "X-Other": "1"})
+    split = Response("x")
+    split.headers.extend([(name, "a"), (name, "b")])
+
+    assert result_of(told, JSON, JSON).attributes == "model=3"
+    assert result_of(split, JSON, JSON).attributes == "a"
+    assert result_of(Response("x"), JSON, JSON).attributes is None
+    with pytest.raises(ResultError, match="custom attributes"):
+        result_of(Response("x", headers={name: "é"}), JSON, JSON)
+
+
+def test_what_fails_while_a_value_is_written_is_the_script_s_failure_by_name() -> None:
+    class Lazy:
+        def tolist(self) -> Any:
+            raise KeyError("secret")
+
+    def lines() -> Iterator[bytes]:
+        yield b"1"
+        raise KeyError("secret")
+
+    for functions in (
+        Functions(len, predict_fn=lambda _d, _m: Lazy()),
+        Functions(len, transform_fn=lambda *_: Response(lines())),
+    ):
+        record = RequestRecord()
+        record.begin(1)
+        with pytest.raises(Refusal) as caught:
+            ScriptModel(functions, None, JSON).result(Call(b"1", "text/csv", "text/csv"), record)
+        assert caught.value.status == 500
+        assert "of the model's script failed with KeyError" in caught.value.message
+
+
+@pytest.mark.parametrize(("array", "n_rows"), [(np.zeros((3, 2)), 3), (np.zeros(2), 1)])
+def test_the_rows_of_a_body_are_counted_for_the_log(array: NDArray[Any], n_rows: int) -> None:
+    record = RequestRecord()
+    functions = Functions(len, predict_fn=lambda _data, _model: "x", output_fn=lambda p, _a: p)
+
+    ScriptModel(functions, None, JSON).result(Call(_npy(array), NPY, JSON), record)
+
+    assert record.n_rows == n_rows
+
+
+def test_a_body_of_one_bare_number_has_no_rows_and_is_answered() -> None:
+    functions = Functions(len, predict_fn=lambda data, _model: float(data))
+    record = RequestRecord()
+
+    result = ScriptModel(functions, None, JSON).result(Call(_npy(np.array(3.0)), NPY, JSON), record)
+
+    assert (result.body, record.n_rows) == (b"3.0", 0)
+
+
+def test_what_a_script_does_before_and_after_its_model_is_loaded_is_done(tmp_path: Path) -> None:
+    done: list[object] = []
+
+    def model_fn(folder: str) -> str:
+        done.append(folder)
+        return "model"
+
+    functions = Functions(
+        model_fn,
+        predict_fn=max,
+        pre_model_fn=lambda folder: done.append(f"before {folder}"),
+        model_warmup_fn=lambda folder, model: done.append((folder, model)),
+    )
+    script = Script(tmp_path, tmp_path / "mine.py")
+
+    assert load_model(script, functions, "folder") == "model"
+    assert done == ["before folder", "folder", ("folder", "model")]
+    cold = Functions(len, predict_fn=max, model_warmup_fn=_raising(KeyError("no row")))
+    with pytest.raises(UserError, match="model_warmup_fn of script 'mine.py' failed: KeyError"):
+        load_model(script, cold, "folder")

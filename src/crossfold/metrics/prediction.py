@@ -1,17 +1,19 @@
 """What a model says about rows, in the one shape that metrics, results and serving share.
 
 Class labels, probabilities and scores are kept apart, so that no metric can mistake one for
-another.  This module knows arrays only: no library, no file, no column name.
+another.  This module knows arrays only: no library, no file, no column name.  The request, which
+speaks of tasks, is read by jobs that have no arrays; so NumPy is imported where it is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
 
@@ -85,6 +87,8 @@ def concat(predictions: Sequence[Prediction]) -> Prediction:
     ValueError
         There are none, or they differ in the fields they have.
     """
+    import numpy as np
+
     joined: list[NDArray[Any] | None] = []
     for name in _FIELDS:
         arrays = [getattr(prediction, name) for prediction in predictions]

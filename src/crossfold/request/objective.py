@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from crossfold.contract.hyperparameters import unquote
 from crossfold.errors import UserError
-from crossfold.metrics.metric import metric_named
 from crossfold.metrics.prediction import Task
 from crossfold.request.job_request import JobRequest
 
@@ -50,6 +49,8 @@ def check_metrics(names: Sequence[str], tasks: Sequence[Task]) -> None:
     """
     for name in names:
         if not any(_is_known(name, task) for task in tasks):
+            from crossfold.metrics.metric import metric_named
+
             metric_named(name, tasks[0])
 
 
@@ -66,6 +67,8 @@ def metrics_for(request: JobRequest, task: Task) -> tuple[str, ...]:
 
 
 def _is_known(name: str, task: Task) -> bool:
+    from crossfold.metrics.metric import metric_named
+
     try:
         metric_named(name, task)
     except UserError:

@@ -1,11 +1,13 @@
 """Which script serves a model folder: found by its place, before anything of it runs.
 
 Source: AWS's containers look for ``inference.py`` in the folder ``code`` of the model, unless
-``SAGEMAKER_PROGRAM`` and ``SAGEMAKER_SUBMIT_DIRECTORY`` say otherwise.
+``SAGEMAKER_PROGRAM`` and ``SAGEMAKER_SUBMIT_DIRECTORY`` say otherwise; aws/sagemaker-containers
+2.8, README and ``_env.py``, for the folder ``code`` beside the model's, which an image fills.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -58,7 +60,7 @@ def find_script(model: Path, settings: ScriptSettings) -> Script | None:
     UserError
         ``SAGEMAKER_PROGRAM`` names nothing that can be served.
     """
-    folder = _folder(model, settings.submit_directory)
+    folder = _folder(model, settings)
     program = folder / (settings.program or DEFAULT_PROGRAM)
     if settings.program is None and not program.is_file():
         return None
@@ -67,6 +69,24 @@ def find_script(model: Path, settings: ScriptSettings) -> Script | None:
         log_event("script_ignored", facts)
         return None
     return _checked(folder, settings)
+
+
+def require_manifest(model: Path) -> None:
+    """Say what a folder lacks that neither we nor a script can serve.
+
+    Raises
+    ------
+    UserError
+        There is no manifest at all.
+    """
+    if os.path.lexists(model / FILE_NAME):
+        return
+    message = (
+        f"model folder {str(model)!r} has no {FILE_NAME!r} and no '{CODE}/{DEFAULT_PROGRAM}'; "
+        "expected the folder that a training job of ours left, or beside the model a script that "
+        "defines model_fn(model_dir)"
+    )
+    raise UserError(message)
 
 
 def has_own_manifest(model: Path) -> bool:
@@ -81,12 +101,23 @@ def has_own_manifest(model: Path) -> bool:
     return isinstance(document, dict) and document.keys() >= _KEYS
 
 
-def _folder(model: Path, submit_directory: str | None) -> Path:
+def _folder(model: Path, settings: ScriptSettings) -> Path:
     # What lies in S3 is not fetched: the SDKs put the same files into the model's archive as well
     # when they repack it, and a server that needs a network to start fails when it scales.
-    if submit_directory is None or submit_directory.startswith(_REMOTE):
-        return model / CODE
-    return Path(submit_directory.removeprefix(_FILE))
+    submitted = settings.submit_directory
+    if submitted is not None and not submitted.startswith(_REMOTE):
+        return Path(submitted.removeprefix(_FILE))
+    folder, of_image = model / CODE, model.parent / CODE
+    # An image may bring the code: that is where it lies for training, too.
+    if settings.program is not None and not (folder / _python_file(settings.program)).is_file():
+        return of_image if (of_image / _python_file(settings.program)).is_file() else folder
+    return folder
+
+
+def _python_file(name: str) -> PurePosixPath:
+    """Return the file of a name; AWS's containers take the name of a module as well."""
+    path = PurePosixPath(name)
+    return path if path.suffix or not path.name else path.with_suffix(".py")
 
 
 def _checked(folder: Path, settings: ScriptSettings) -> Script:
@@ -98,9 +129,7 @@ def _checked(folder: Path, settings: ScriptSettings) -> Script:
             "SAGEMAKER_SUBMIT_DIRECTORY, named from there"
         )
         raise UserError(message)
-    # AWS's containers take the name of a module as well.
-    if not relative.suffix:
-        relative = relative.with_suffix(".py")
+    relative = _python_file(name)
     if relative.suffix != ".py":
         message = (
             f"SAGEMAKER_PROGRAM is {quoted(name)}; to serve, expected a Python file that defines "

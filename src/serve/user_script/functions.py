@@ -16,7 +16,9 @@ from typing import Any
 from crossfold.data.cells import quoted
 from crossfold.errors import UserError
 from serve.request_log import log_traceback
+from serve.user_script.context import Context, context_of, with_context
 from serve.user_script.finding import Script
+from serve.user_script.pytorch import is_network
 from serve.user_script.requirements import unmet_requirements
 
 Function = Callable[..., Any]
@@ -27,11 +29,13 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "predict_fn": ("data", "model"),
     "output_fn": ("prediction", "accept"),
     "transform_fn": ("model", "body", "content_type", "accept"),
+    "pre_model_fn": ("model_dir",),
+    "model_warmup_fn": ("model_dir", "model"),
 }
-"""What each function is called with, by position."""
+"""What each function is called with, by position; a context comes after them if it wants one."""
 
 _STEPS = ("input_fn", "predict_fn", "output_fn")
-_OF_OTHER_SERVERS = ("pre_model_fn", "model_warmup_fn", "execution_parameters_fn")
+_OF_OTHER_SERVERS = ("execution_parameters_fn",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,22 @@ class Functions:
     predict_fn: Function | None = None
     output_fn: Function | None = None
     transform_fn: Function | None = None
+    pre_model_fn: Function | None = None
+    model_warmup_fn: Function | None = None
 
     def names(self) -> list[str]:
         """Name those that the script defines."""
         return [name for name in PARAMETERS if getattr(self, name) is not None]
 
 
-def import_functions(script: Script) -> tuple[Functions, tuple[str, ...]]:
+def import_functions(script: Script, folder: str) -> tuple[Functions, tuple[str, ...]]:
     """Import a script; return its functions and the names that only other servers call.
+
+    Parameters
+    ----------
+    script : Script
+    folder : str
+        Where the model lies, for those that ask for a context.
 
     Raises
     ------
@@ -66,8 +78,8 @@ def import_functions(script: Script) -> tuple[Functions, tuple[str, ...]]:
             "the model (nothing is unpickled without being asked to)"
         )
         raise UserError(message)
-    for name, function in given.items():
-        _require_callable(script, name, function)
+    context = context_of(folder)
+    given = {name: _ready(script, name, given[name], context) for name in given}
     beside = [name for name in _STEPS if name in given]
     if "transform_fn" in given and beside:
         message = (
@@ -113,30 +125,41 @@ def import_script(script: Script) -> ModuleType:
 
 
 def load_model(script: Script, functions: Functions, folder: str) -> Any:
-    """Call ``model_fn``.
+    """Call ``model_fn``, and what the script wants to be called before and after it.
 
     Raises
     ------
     UserError
-        It raised something, or the model has no ``predict`` and nobody else predicts.
+        One of them raised something, or the model has no ``predict``, is no network, and nobody
+        else predicts.
     """
-    try:
-        model = functions.model_fn(folder)
-    except BaseException as error:
-        log_traceback("model_fn", error)
-        message = f"model_fn of script {script.name!r} failed: {_told(error)}"
-        raise UserError(message) from error
+    if functions.pre_model_fn is not None:
+        _loading(script, "pre_model_fn", functions.pre_model_fn, folder)
+    model = _loading(script, "model_fn", functions.model_fn, folder)
     is_ours_to_predict = functions.predict_fn is None and functions.transform_fn is None
-    if is_ours_to_predict and not callable(getattr(model, "predict", None)):
+    can_predict = callable(getattr(model, "predict", None)) or is_network(model)
+    if is_ours_to_predict and not can_predict:
         message = (
             f"model_fn of script {script.name!r} returned {type(model).__name__}, which has no "
             "method predict; define predict_fn(data, model)"
         )
         raise UserError(message)
+    if functions.model_warmup_fn is not None:
+        _loading(script, "model_warmup_fn", functions.model_warmup_fn, folder, model)
     return model
 
 
-def _require_callable(script: Script, name: str, function: Any) -> None:
+def _loading(script: Script, name: str, function: Function, *arguments: object) -> Any:
+    try:
+        return function(*arguments)
+    except BaseException as error:
+        log_traceback(name, error)
+        message = f"{name} of script {script.name!r} failed: {_told(error)}{_pickled(error)}"
+        raise UserError(message) from error
+
+
+def _ready(script: Script, name: str, function: Any, context: Context) -> Function:
+    """Return what can be called with the arguments of that name."""
     if not callable(function):
         message = f"{name} of script {script.name!r} is no function but {quoted(repr(function))}"
         raise UserError(message)
@@ -148,17 +171,12 @@ def _require_callable(script: Script, name: str, function: Any) -> None:
         message = f"{name} of script {script.name!r} is a generator; return the whole value at once"
         raise UserError(message)
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        # Some that are written in C have none.
-        return
-    try:
-        signature.bind(*PARAMETERS[name])
+        return with_context(function, PARAMETERS[name], context)
     except TypeError as error:
         called = ", ".join(PARAMETERS[name])
         message = (
             f"{name} of script {script.name!r} cannot be called as {name}({called}): {error}; "
-            "a context is not given"
+            "after these there may be a context, and nothing else"
         )
         raise UserError(message) from error
 
@@ -166,6 +184,16 @@ def _require_callable(script: Script, name: str, function: Any) -> None:
 def _told(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _pickled(error: BaseException) -> str:
+    """Explain what a class that was pickled by a running script is looked for in vain."""
+    if not isinstance(error, AttributeError) or "__main__" not in str(error):
+        return ""
+    return (
+        "; the script was the main program when it pickled the class, and is not here: define the "
+        "class in a module of its own, import it in the script, and train again"
+    )
 
 
 def _hint(script: Script, error: BaseException) -> str:

@@ -124,8 +124,9 @@ class ScriptHost:
     def _load(self) -> ScriptModel:
         started = time.perf_counter()
         _set_up_logs(self._settings.script.log_level)
-        functions, ignored = import_functions(self._script)
-        model = load_model(self._script, functions, str(self._settings.opt_ml.model))
+        folder = str(self._settings.opt_ml.model)
+        functions, ignored = import_functions(self._script, folder)
+        model = load_model(self._script, functions, folder)
         facts: dict[str, object] = {
             "pid": os.getpid(),
             "functions": functions.names(),
@@ -169,7 +170,7 @@ class ScriptInvocations:
             return self.refuse(environ, record, Refusal(500, message))
         record.n_bytes_out = len(result.body)
         self._invocations.note(record, result.status)
-        headers = response_headers(environ, record)
+        headers = response_headers(environ, record, attributes=result.attributes)
         return Answer(result.status, result.body, result.content_type, headers)
 
     def refuse(self, environ: Environ, record: RequestRecord, refusal: Refusal) -> Answer:

@@ -6,12 +6,14 @@ for the client, what it says of itself is for the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from werkzeug.exceptions import HTTPException
 
 from serve.encoding.encode import CSV, JSON, MEDIA_TYPES
@@ -20,6 +22,7 @@ from serve.refusals import Refusal, presentable
 from serve.request_log import RequestRecord, log_traceback
 from serve.user_script.arrays import array_of_body
 from serve.user_script.functions import Functions
+from serve.user_script.pytorch import call_network, is_network, tensor_of
 from serve.user_script.results import Result, ResultError, encoded, result_of
 
 _TEXTS = frozenset({CSV, JSON})
@@ -60,6 +63,7 @@ class ScriptModel:
         self._model = model
         self._default_accept = default_accept
         self._n_features = _n_features(model) if functions.predict_fn is None else None
+        self._is_network = is_network(model)
 
     def result(self, call: Call, record: RequestRecord) -> Result:
         """Answer a call; a failure of the script is a `Refusal`.
@@ -81,7 +85,8 @@ class ScriptModel:
             return result
         written = self._negotiated(call)
         data = self._data(call, record)
-        record.n_rows = len(data) if isinstance(data, np.ndarray) and data.ndim else 0
+        if isinstance(data, np.ndarray):
+            record.n_rows = len(data) if data.ndim else 0
         record.lap("decode")
         prediction = self._prediction(data, record)
         record.lap("predict")
@@ -98,11 +103,22 @@ class ScriptModel:
     def _data(self, call: Call, record: RequestRecord) -> Any:
         read = self._functions.input_fn
         if read is None:
-            return array_of_body(call.body, call.content_type, self._n_features)
+            rows = array_of_body(call.body, call.content_type, self._n_features)
+            record.n_rows = len(rows) if rows.ndim else 0
+            return self._tensor(rows, call) if self._is_network else rows
         return _called("input_fn", record, read, _body(call), call.content_type)
+
+    def _tensor(self, rows: NDArray[Any], call: Call) -> Any:
+        is_text = parse_media_type(call.content_type)[0] in _TEXTS
+        try:
+            return tensor_of(rows, self._model, is_text=is_text)
+        except (TypeError, ValueError) as error:
+            raise Refusal(400, f"the array is none for PyTorch: {error}") from error
 
     def _prediction(self, data: Any, record: RequestRecord) -> Any:
         predict = self._functions.predict_fn
+        if predict is None and self._is_network:
+            return _called("the network", record, call_network, self._model, data)
         if predict is None:
             return _called("predict", record, self._model.predict, data)
         return _called("predict_fn", record, predict, data, self._model)
@@ -115,16 +131,12 @@ class ScriptModel:
             returned = _called("output_fn", record, write, prediction, call.accept)
             return self._formed("output_fn", returned, call, record)
         assert written is not None
-        try:
+        with _forming("predict_fn", record):
             return encoded(prediction, written)
-        except ResultError as error:
-            raise _unsendable("predict_fn", error, record) from error
 
     def _formed(self, step: str, returned: Any, call: Call, record: RequestRecord) -> Result:
-        try:
+        with _forming(step, record):
             return result_of(returned, call.accept, self._default_accept)
-        except ResultError as error:
-            raise _unsendable(step, error, record) from error
 
 
 def _n_features(model: Any) -> int | None:
@@ -146,6 +158,19 @@ def _body(call: Call) -> str | bytes:
 def _called(step: str, record: RequestRecord, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
+    except (MemoryError, Refusal):
+        raise
+    except BaseException as error:
+        raise _refusal(step, error, record) from error
+
+
+@contextmanager
+def _forming(step: str, record: RequestRecord) -> Iterator[None]:
+    """Blame the script for what cannot be sent, or fails in code of its own when it is read."""
+    try:
+        yield
+    except ResultError as error:
+        raise _unsendable(step, error, record) from error
     except (MemoryError, Refusal):
         raise
     except BaseException as error:

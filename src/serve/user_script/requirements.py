@@ -3,18 +3,18 @@
 AWS's containers run pip at each start.  An endpoint that needs a package index to start fails
 where there is no network, and when it scales while the index is down; so nothing is installed.
 
-Source: PEP 508 for the names; versions and options are pip's business.
+Source: PEP 508 for names and markers; versions and options are pip's business.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 FILE_NAME = "requirements.txt"
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_COMMENT = " #"
 
 
 def unmet_requirements(folder: Path) -> tuple[str, ...]:
@@ -23,9 +23,21 @@ def unmet_requirements(folder: Path) -> tuple[str, ...]:
         text = (folder / FILE_NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ()
-    names = (_NAME.match(line.strip()) for line in text.splitlines())
-    asked = dict.fromkeys(name[0] for name in names if name is not None)
+    asked = dict.fromkeys(_names(text.splitlines()))
     return tuple(name for name in asked if not _is_installed(name))
+
+
+def _names(lines: list[str]) -> Iterator[str]:
+    """Give the names that are asked for on this machine; addresses and options have none."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in lines:
+        try:
+            requirement = Requirement(line.split(_COMMENT)[0].strip())
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate():
+            yield requirement.name
 
 
 def _is_installed(name: str) -> bool:

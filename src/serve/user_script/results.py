@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response
 from serve.encoding.csv_rows import csv_document
 from serve.encoding.encode import CSV, JSON, JSON_LINES, MEDIA_TYPES, NPY
 from serve.encoding.media_types import negotiate, parse_media_type
+from serve.invocation import CUSTOM_ATTRIBUTES
 from serve.outputs import DEFAULT_KEY, Output
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -33,11 +34,21 @@ class ResultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A body that a script answers with."""
+    """A body that a script answers with.
+
+    Attributes
+    ----------
+    body : bytes
+    content_type : str
+    status : int
+    attributes : str, optional
+        The header that SageMaker passes on to the caller, where the script has set it.
+    """
 
     body: bytes
     content_type: str
     status: int = 200
+    attributes: str | None = None
 
 
 def result_of(returned: Any, accept: str, default: str) -> Result:
@@ -108,7 +119,11 @@ def encoded(prediction: Any, media_type: str) -> Result:
 def _of_response(response: Response) -> Result:
     if response.status_code not in _STATUSES:
         raise ResultError(f"a response with status {response.status_code} was returned")
-    return Result(response.get_data(), response.content_type or JSON, response.status_code)
+    attributes = response.headers.get(CUSTOM_ATTRIBUTES)
+    if attributes is not None and not (attributes.isascii() and attributes.isprintable()):
+        raise ResultError("a response with custom attributes that are not plain text was returned")
+    media_type = response.content_type or JSON
+    return Result(response.get_data(), media_type, response.status_code, attributes)
 
 
 def _bytes_of(value: Any) -> bytes | None:

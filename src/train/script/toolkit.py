@@ -70,7 +70,13 @@ def _is_misread(name: str, text: str) -> bool:
 
 def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
     import shutil
+    from types import ModuleType, SimpleNamespace
 
+    # More than half of the package's start.  Here it is asked for a region alone, and whoever asked
+    # the question knows it better.
+    boto3: Any = ModuleType("boto3")
+    boto3.session = SimpleNamespace(Session=lambda: SimpleNamespace(region_name=None))
+    sys.modules["boto3"] = boto3
     from sagemaker_training import environment
 
     environment.read_resource_config = lambda: question["resources"]
