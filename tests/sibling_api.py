@@ -152,8 +152,11 @@ class PlaneApi:
     def stop(self, job_name: str) -> None:
         self._call("StopTrainingJob", TrainingJobName=job_name)
 
-    def list_page(self, name_contains: str, token: str | None = None) -> Page:
-        more = {} if token is None else {"NextToken": token}
+    def list_page(
+        self, name_contains: str, token: str | None = None, *, created_after: float | None = None
+    ) -> Page:
+        more: dict[str, Any] = {} if token is None else {"NextToken": token}
+        more |= {} if created_after is None else {"CreationTimeAfter": created_after}
         answer = self._call(
             "ListTrainingJobs", NameContains=name_contains, SortOrder="Descending", **more
         )
@@ -212,6 +215,7 @@ class OwnFit:
     fitted: list[int] = field(default_factory=list)
     running: tuple[FoldJob, float] | None = None
     capacity: int = 1
+    hears_stop: Callable[[], None] = lambda: None
 
     def start(self, job: FoldJob) -> None:
         assert self.running is None
@@ -225,6 +229,7 @@ class OwnFit:
         return [Succeeded(job, fold_result(job.index))]
 
     def stop(self) -> None:
+        self.hears_stop()
         self.running = None
 
     def close(self) -> None:
@@ -307,7 +312,9 @@ class SiblingWorld:
         )
         halt = StopRequest(self.stop)
         own: Launcher = self.own
-        fits = None if driver_fits == "never" else OwnFits(own, driver_fits, halt)
+        fits = None
+        if driver_fits != "never":
+            fits = OwnFits(own, driver_fits, halt, lambda: self.log.append("only a fit is left"))
         return SiblingLauncher(world, work, fits)
 
     def policy(self, **limits: Any) -> Policy:

@@ -82,7 +82,7 @@ def drive(job: Job, stop: StopRequest) -> None:
         folded = _split(job, data)
         stop.check()
         identity = identity_of(job, folded, fingerprint)
-        checkpoints = FoldCheckpoints(job.opt_ml.checkpoints, identity)
+        checkpoints = open_checkpoints(job, identity, siblings)
         n_duplicates = _count_duplicates(job, folded, groups)
         del groups  # as large as the labels, and the folds need the room
         watch.lap("import and split")
@@ -105,6 +105,14 @@ def drive(job: Job, stop: StopRequest) -> None:
         from cv_driver.siblings.publication import publish_results
 
         publish_results(job, siblings)
+
+
+def open_checkpoints(
+    job: Job, identity: Mapping[str, Any], siblings: Connection | None
+) -> FoldCheckpoints:
+    """Return the folds that earlier starts have finished, of the same image where it is known."""
+    image = None if siblings is None else siblings.parent.image
+    return FoldCheckpoints(job.opt_ml.checkpoints, identity, image=image)
 
 
 def _open_pruner(
@@ -187,7 +195,7 @@ def _run(
         finally:
             launcher.close()
             log.close()
-        spent = _spent(job, launcher, siblings)
+        spent = spent_by(job, launcher) if siblings is not None else None
     results += [each.result for each in outcomes if isinstance(each, Succeeded)]
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
@@ -229,14 +237,12 @@ def _end_left(siblings: Connection | None, verdict: Verdict | None) -> None:
         from cv_driver.siblings.launcher import STOP_S
         from cv_driver.siblings.left_folds import end_left
 
-        world = siblings.world
-        end_left(world, siblings.parent.name, world.now() + STOP_S)
+        world, parent = siblings.world, siblings.parent
+        end_left(world, parent.name, world.now() + STOP_S, created=parent.created)
 
 
-def _spent(job: Job, launcher: Launcher, siblings: Connection | None) -> Mapping[str, float] | None:
-    """Tell what the folds' jobs took."""
-    if siblings is None:
-        return None
+def spent_by(job: Job, launcher: Launcher) -> Mapping[str, float]:
+    """Tell and return the instance-seconds of folds that were jobs of their own, by use."""
     from cv_driver.siblings.launcher import SiblingLauncher
 
     assert isinstance(launcher, SiblingLauncher)

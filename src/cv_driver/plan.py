@@ -30,12 +30,15 @@ DRIVER_ONLY = frozenset(
         "cv_repeats",
         "cv_validation",
         "cv_fingerprint",
+        "cv_ready_fold",
         "cv_stop_marker",
+        "cv_script_objective",
     }
 )
 # Of the names with an underscore, those that mean something to a fold.
 _UNDERSCORED = frozenset({"_tuning_objective_metric"})
 _DRIVER_PREFIX = "fold_"
+_OF_FOLDS = ("cv_", _DRIVER_PREFIX)
 _KEPT = frozenset({"fold_column"})
 
 
@@ -56,17 +59,19 @@ def fold_hyperparameters(
         own["cv_validation"] = "pool"
     if request.class_metric is not None:
         own["cv_class_metric"] = request.class_metric
-    if request.algorithm != "xgboost":
+    if request.script is None and request.algorithm != "xgboost":
         own["algorithm"] = request.algorithm
     return own
 
 
 def _is_drivers(name: str, request: JobRequest) -> bool:
+    if request.script is not None and not name.startswith(_OF_FOLDS):
+        return False  # every other name is the script's, or says where its code is
     if name == "k":
         return request.published_form == "k"  # otherwise it is the algorithm's own
     if name.startswith("sagemaker_"):
         return True
-    if name.startswith("_") and request.script is None:
+    if name.startswith("_"):
         # Ignored by whoever reads it; there is room for a hundred names.
         return name not in _UNDERSCORED
     return name in DRIVER_ONLY or (name.startswith(_DRIVER_PREFIX) and name not in _KEPT)

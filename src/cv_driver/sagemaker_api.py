@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -176,13 +176,21 @@ class SageMaker:
         with _own_errors("to stop"):
             self._sagemaker.stop_training_job(TrainingJobName=job_name)
 
-    def list_page(self, name_contains: str, token: str | None = None) -> Page:
+    def list_page(
+        self, name_contains: str, token: str | None = None, *, created_after: float | None = None
+    ) -> Page:
+        after = (
+            {}
+            if created_after is None
+            else {"CreationTimeAfter": datetime.fromtimestamp(created_after, UTC)}
+        )
         with _own_errors("about a job"):
             answer = self._sagemaker.list_training_jobs(
                 NameContains=name_contains,
                 SortBy="CreationTime",
                 SortOrder="Descending",
                 MaxResults=_PAGE_LENGTH,
+                **after,
                 **_next(token),
             )
         return _page(answer["TrainingJobSummaries"], answer)

@@ -70,6 +70,7 @@ def run_folds(
     outcomes = list(earlier)
     n_running = 0
     try:
+        stop.check()
         while waiting or n_running:
             while waiting and n_running < limit:
                 launcher.start(waiting.popleft())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 from crossfold.contract import metric_lines
 from crossfold.contract.stop import StopRequest
-from crossfold.errors import PlatformError, UserError
+from crossfold.errors import UserError
 from crossfold.fitting.fold_fit import fit_fold
 from crossfold.fitting.fold_progress import FoldProgress
 from crossfold.fitting.fold_result import (
@@ -15,7 +16,7 @@ from crossfold.fitting.fold_result import (
     FoldResult,
     save_fold_result,
 )
-from crossfold.fitting.identity import identity_key, identity_of
+from crossfold.fitting.identity import identity_key, identity_of, refuse_other_identity
 from crossfold.fitting.job import Job
 from crossfold.fitting.job_data import read_job_data
 from crossfold.fitting.preparation import make_problem
@@ -35,17 +36,23 @@ def run_fold(job: Job, stop: StopRequest) -> None:
     Stopped
         A stop was asked for before the fold was scored.
     """
-    _heed_driver(job, stop)
+    if job.request.driver.stop_marker is not None:
+        from cv_driver.siblings.stop_marker import heed_driver
+
+        heed_driver(job, stop)
     data = read_job_data(job, folded=True)
     problem = make_problem(job, data)
     folded = split_rows(job, problem, data)
     key = _key(job, folded)
-    _check_identity(job, key)
+    refuse_other_identity(key, job.request.driver.fingerprint)
     index, n_folds = job.request.driver.fold_index, len(folded.assignment.splits)
-    if index is None or index >= n_folds:
+    is_alone = data.ready is not None and data.ready.only is not None
+    if index is None or (index >= n_folds and not is_alone):
         msg = f"hyperparameter 'cv_fold_index' is {index!r}; this split has folds 0 … {n_folds - 1}"
         raise UserError(msg)
-    result = _fit(job, folded, index, key, stop)
+    result = _fit(job, folded, 0 if is_alone else index, key, stop)
+    # Its rows are numbered as this job has read them; whoever has more knows which those are.
+    result = replace(result, index=index)
     save_fold_result(job.opt_ml.output_data / FOLD_RESULT, result)
     objective = problem.spec.metrics[0].name
     for split, values in (("train", result.train), ("validation", result.validation)):
@@ -55,33 +62,22 @@ def run_fold(job: Job, stop: StopRequest) -> None:
         job.log(metric_lines.fold_alias_line(objective, result.validation[objective]))
 
 
-def _heed_driver(job: Job, stop: StopRequest) -> None:
-    """End with the driver, also where nobody stops this job."""
-    uri = job.request.driver.stop_marker
-    if uri is None:
-        return
-    from cv_driver.sagemaker_api import connect
-    from cv_driver.siblings.stop_marker import watch_marker
-
-    watch_marker(lambda: connect(job.environ), uri, stop, job.log)
-
-
 def _fit(
-    job: Job, folded: FoldedProblem, index: int, key: str | None, stop: StopRequest
+    job: Job, folded: FoldedProblem, at: int, key: str | None, stop: StopRequest
 ) -> FoldResult:
-    """Fit and score the fold; where the service keeps checkpoints, repeat nothing of them."""
+    """Fit and score the fold at a place of the assignment, repeating nothing of checkpoints."""
     keeps_model = job.request.driver.final_model == "ensemble"
     model = job.opt_ml.model / FOLD_MODEL if keeps_model else None
     if key is None or not job.opt_ml.checkpoints.is_dir():
-        return fit_fold(folded, index, n_threads=job.n_threads, stop=stop, save_model_to=model)
-    progress = FoldProgress(job.opt_ml.checkpoints, key, index, job.log)
+        return fit_fold(folded, at, n_threads=job.n_threads, stop=stop, save_model_to=model)
+    progress = FoldProgress(job.opt_ml.checkpoints, key, at, job.log)
     result = progress.finished(with_model=keeps_model)
     if result is not None:
         job.log("the fold was finished by an earlier start; nothing is fitted again")
     else:
         result = fit_fold(
             folded,
-            index,
+            at,
             n_threads=job.n_threads,
             stop=stop,
             save_model_to=progress.model if keeps_model else None,
@@ -98,15 +94,3 @@ def _key(job: Job, folded: FoldedProblem) -> str | None:
     if job.request.driver.fingerprint is None and not job.opt_ml.checkpoints.is_dir():
         return None
     return identity_key(identity_of(job, folded, folded.problem.rows.table.fingerprint()))
-
-
-def _check_identity(job: Job, own: str | None) -> None:
-    expected = job.request.driver.fingerprint
-    if expected is None:
-        return
-    if own != expected:
-        msg = (
-            "the fold reads other data than its driver, or reads it otherwise (fingerprint "
-            f"{own}, the driver's {expected}); channels, hyperparameters and image must be the same"
-        )
-        raise PlatformError(msg)

@@ -9,9 +9,26 @@ from __future__ import annotations
 import mmap
 import struct
 
+from crossfold.contract.stop import PATIENCE_S
+
 # The job itself ends within 8 s of a stop; the interface promises 10 s.
 USUAL_S = 9.0
+# What the supervisor waits longer than the job's process: it reports, and ends.
+_REPORT_S = USUAL_S - PATIENCE_S
 _NUMBER = struct.Struct("d")
+
+
+def grace_s(patience_s: float, waited_s: float) -> float:
+    """Return the seconds from a stop to the kill.
+
+    Parameters
+    ----------
+    patience_s : float
+        Seconds from a stop that the job is left for; it may ask for fewer later.
+    waited_s : float
+        Seconds since the stop, 0 before there is one: what has gone by is no time to report in.
+    """
+    return max(patience_s, waited_s) + _REPORT_S
 
 
 class Grace:

@@ -17,6 +17,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.svm import SVC
 
+from crossfold.fitting.fold_result import FOLD_RESULT, load_fold_result
 from tests.conftest import ROOT
 from tests.datasets import iris_rows
 from tests.opt_ml import build_opt_ml, run
@@ -260,6 +261,21 @@ def test_a_second_start_takes_over_what_the_first_finished(tmp_path: Path) -> No
     assert (second.failure or "").startswith("AlgorithmError: fold 3 of 4 failed: AssertionError")
 
 
+def test_a_start_with_other_code_takes_nothing_over(tmp_path: Path) -> None:
+    source = f"{COUNTER}\nassert not held_out or len(rows(os.environ['SM_CHANNEL_TRAIN'])) < 12"
+    given = {"cv_folds": 4, "cv_strategy": "time_series", "time_column": "0"}
+    channels = {"train": {"rows.csv": as_csv(ROWS)}}
+    files = {"train.py": source, "module.py": "A = 1"}
+    opt_ml = script_job(tmp_path, files, given, channels=channels)
+    assert run_script_job(opt_ml).code == 1
+    script_job(tmp_path, files | {"module.py": "A = 2"}, given, channels=channels)
+
+    second = run_script_job(opt_ml)
+
+    assert b"taken over" not in second.output
+    assert (second.failure or "").startswith("AlgorithmError: fold 3 of 4 failed: AssertionError")
+
+
 def test_whole_files_of_any_kind_are_folded(tmp_path: Path) -> None:
     source = """
 import os, pathlib
@@ -282,9 +298,8 @@ if held_out:
 @pytest.mark.parametrize(
     ("given", "what"),
     [
-        ({"cv_launcher": "sagemaker"}, "'cv_launcher' is 'sagemaker'"),
+        ({"cv_prune": "true"}, "'cv_prune' is given"),
         ({"cv_final_model": "ensemble"}, "'cv_final_model' is 'ensemble'"),
-        ({"cv_fold_index": "0"}, "'cv_fold_index' is given"),
         ({"cv_aggregate": "pooled"}, "'cv_aggregate' is 'pooled'"),
         ({"cv_validation": "pool"}, "'cv_validation' is 'pool'"),
     ],
@@ -297,3 +312,78 @@ def test_what_is_not_supported_is_refused_first(
     assert job.code == 1
     assert (job.failure or "").startswith(f"UserError: hyperparameter {what}"), job.failure
     assert b"reached" not in job.output
+
+
+def test_a_fold_may_be_a_job_of_its_own(tmp_path: Path) -> None:
+    job = ended(tmp_path, COUNTER, {"cv_folds": 4, "cv_fold_index": "3", "depth": "5"})
+
+    assert job.code == 0, job.output.decode()
+    result = load_fold_result(job.opt_ml.output_data / FOLD_RESULT)
+    assert (result.index, result.n_train, result.n_test) == (3, 15, 5)
+    assert result.validation == {"score": 5.0}
+    assert job.output.endswith(b"train:rows=15.0;\nvalidation:score=5.0;\nmodel test score:5.0;\n")
+    log = (job.opt_ml.output_data / "fold_logs/fold-3.log").read_bytes()
+    assert b"validation:score=99;\ntrain:rows=15;\nvalidation:score=5;\n" in log
+    assert log in job.output
+    assert list(job.opt_ml.model.glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "reason"),
+    [
+        (OWN_REASON, {}, "my own\nreason"),
+        ("raise KeyError('x')", {}, "AlgorithmError: KeyError: 'x'; train.py ended with exit code"),
+        ("print('done')", {}, "UserError: the script printed no score; expected "),
+        ("", {"cv_fold_index": "4"}, "UserError: hyperparameter 'cv_fold_index' is 4; expected"),
+        ("", {"cv_fingerprint": "0" * 32}, "PlatformError: the fold reads other data than its dri"),
+        ("", {"cv_script_objective": "[]"}, "UserError: hyperparameter 'cv_script_objective' is "),
+    ],
+)
+def test_a_fold_of_its_own_says_why_it_failed(
+    tmp_path: Path, source: str, given: dict[str, str], reason: str
+) -> None:
+    job = ended(tmp_path, source, {"cv_folds": 4, "cv_fold_index": "3", **given})
+
+    assert job.code == 1
+    assert (job.failure or "").startswith(reason), job.failure
+    assert not (job.opt_ml.output_data / FOLD_RESULT).exists()
+
+
+def test_a_broken_link_where_the_code_goes_stays_as_it_is(tmp_path: Path) -> None:
+    source = "import os; os.symlink('nowhere', os.environ['SM_MODEL_DIR'] + '/code')"
+
+    job = ended(tmp_path, f"print('validation:x=1;'); {source}", {"cv_folds": 2})
+
+    assert job.code == 0, job.output.decode()
+    assert (job.opt_ml.model / "code").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"cv_launher": "inline"}, "'cv_launher'"),
+        ({"fold_size": "3"}, "'fold_size'"),
+    ],
+)
+def test_names_of_ours_that_are_none_are_told(
+    tmp_path: Path, given: dict[str, str], what: str
+) -> None:
+    job = ended(tmp_path, "print('reached')", {"cv_folds": 2, **given})
+
+    assert job.code == 1
+    assert (job.failure or "").startswith("UserError: "), job.failure
+    assert what in (job.failure or "")
+    assert b"reached" not in job.output
+
+
+def test_published_names_belong_to_the_script(tmp_path: Path) -> None:
+    source = "import sys; print(sys.argv[1:]); print('validation:x=1;')"
+    given = {"cv_folds": 2, "_num_cv_round": "3", "instance_type": "mine", "region": "north"}
+
+    job = ended(tmp_path, source, given)
+
+    assert job.code == 0, job.output.decode()
+    expected = "['--_num_cv_round', '3', '--instance_type', 'mine', '--region', 'north']"
+    assert expected.encode() in job.output
+    assert results_of(job)["split"]["n_repeats"] == 1
+    assert b"cv_launcher" not in job.output

@@ -189,6 +189,15 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path, victim: str) -> None:
     assert job.left_running == ()
 
 
+def test_a_script_that_kills_its_watcher_ends_at_once(tmp_path: Path) -> None:
+    job = ended(tmp_path, "import os, time; os.kill(os.getppid(), 9); time.sleep(60)")
+
+    assert job.code == 1
+    assert (job.failure or "").startswith("PlatformError: the process that watched ")
+    assert job.seconds < 8
+    assert job.left_running == ()
+
+
 def test_output_passes_byte_for_byte(tmp_path: Path) -> None:
     source = (
         "import os, sys\n"

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import boto3
 import numpy as np
@@ -155,6 +155,120 @@ def test_folds_as_jobs_give_the_numbers_of_folds_in_the_driver(
     assert "instance-seconds: fold jobs " in log
 
 
+def ready_request(
+    plane: RunningPlane, name: str, held_out: str, files: dict[str, bytes], **hyperparameters: str
+) -> dict[str, Any]:
+    """Put ready folders into S3, and return the request of a driver that reads them."""
+    s3 = client(plane, "s3")
+    for path, content in files.items():
+        s3.put_object(Bucket=BUCKET, Key=f"{name}/{path}", Body=content)
+    request = driver_request(name, **hyperparameters)
+    source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    request["InputDataConfig"] = [
+        {
+            **request["InputDataConfig"][0],
+            "ChannelName": channel,
+            "DataSource": {"S3DataSource": {**source, "S3Uri": f"s3://{BUCKET}/{name}/{channel}"}},
+        }
+        for channel in ("train", held_out)
+    ]
+    return request
+
+
+def read_predictions(file: TextIO) -> tuple[list[str], list[list[float]]]:
+    """Return the header and the numbers below it."""
+    header, *rows = csv.reader(file)
+    return header, [list(map(float, row)) for row in rows]
+
+
+def ready_pieces() -> dict[str, Any]:
+    """Return the rows of each file of ready folds, by channel, fold and name."""
+    rows = cancer_rows(540)
+    places = [(channel, fold) for channel in ("train", "validation") for fold in range(N_FOLDS)]
+    return {f"{channel}/{fold}/rows.csv": rows[at::6] for at, (channel, fold) in enumerate(places)}
+
+
+def test_ready_folds_read_their_own_folders_alone_and_give_the_numbers_of_inline(
+    plane: RunningPlane, tmp_path: Path
+) -> None:
+    pieces = ready_pieces()
+    files = {path: packed_csv(each) for path, each in pieces.items()}
+    request = ready_request(plane, "ready", "validation", files, cv_final_model="ensemble")
+    client(plane, "sagemaker").create_training_job(**request)
+    channels: dict[str, dict[str, Any]] = {"train": {}, "validation": {}}
+    for path, each in pieces.items():
+        channel, _, name = path.partition("/")
+        channels[channel][name] = each
+    inline = run(build_opt_ml(tmp_path, SHARED, channels))
+    assert inline.code == 0, inline.log
+
+    ended = wait_for_end(plane, "ready")
+
+    log = log_of(plane, "ready")
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason", "") + log
+    assert f"{N_FOLDS} of {N_FOLDS} folds read their own ready folders alone" in log
+    assert fold_jobs(plane, "ready") == {f"ready-f{fold}": "Completed" for fold in range(N_FOLDS)}
+    own, theirs = results_of(plane, "ready"), inline.cv_results
+    for fold, (mine, other) in enumerate(zip(own["folds"], theirs["folds"], strict=True)):
+        for split in ("train", "validation"):
+            assert mine[split] == pytest.approx(other[split], rel=0, abs=1e-9)
+        assert read_by(plane, f"ready-f{fold}") == {
+            f"ready/{channel}/{fold}/rows.csv" for channel in channels
+        }
+        assert f"ready fold {fold + 1} alone: 180 rows" in log_of(plane, f"ready-f{fold}")
+    for part in ("train", "validation"):
+        assert own["summary"][part] == theirs["summary"][part]
+    with tarfile.open(fileobj=io.BytesIO(output_of(plane, "ready"))) as archive:
+        predictions = archive.extractfile("oof_predictions.csv")
+        assert predictions is not None
+        told = read_predictions(io.TextIOWrapper(predictions))
+    with (tmp_path / "output/data/oof_predictions.csv").open() as file:
+        expected = read_predictions(file)
+    assert told[0] == expected[0]
+    np.testing.assert_allclose(told[1], expected[1], rtol=0, atol=1e-9)
+
+
+def test_a_driver_whose_folds_would_read_other_data_fails(plane: RunningPlane) -> None:
+    """The published sources may lie elsewhere than the driver's channels, with other rows."""
+    files: dict[str, bytes] = {}
+    for at, folder in enumerate(("train/0", "train/1", "test/0", "test/1")):
+        channel = folder.partition("/")[0]
+        rows = cancer_rows(400)[at::4]
+        files[f"{folder}/{channel}_x.csv"] = packed_csv([row[1:] for row in rows])
+        files[f"{folder}/{channel}_y.csv"] = packed_csv([row[:1] for row in rows])
+    source = f"s3://{BUCKET}/other/train"
+    request = ready_request(
+        plane, "elsewhere", "test", files, train_src=source, cv_folds="2", cv_retries="0"
+    )
+    for path, content in files.items():
+        client(plane, "s3").put_object(
+            Bucket=BUCKET, Key=f"other/{path}", Body=content.replace(b"0.1", b"0.2")
+        )
+    client(plane, "sagemaker").create_training_job(**request)
+
+    ended = wait_for_end(plane, "elsewhere")
+
+    assert ended["TrainingJobStatus"] == "Failed"
+    assert "the fold reads other data than its driver" in ended["FailureReason"]
+
+
+def read_by(plane: RunningPlane, name: str) -> set[str]:
+    """Return the objects that a job's channels hold."""
+    described = client(plane, "sagemaker").describe_training_job(TrainingJobName=name)
+    found = set()
+    for channel in described["InputDataConfig"]:
+        prefix = channel["DataSource"]["S3DataSource"]["S3Uri"].removeprefix(f"s3://{BUCKET}/")
+        listed = client(plane, "s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        found |= {each["Key"] for each in listed["Contents"]}
+    return found
+
+
+def output_of(plane: RunningPlane, name: str) -> bytes:
+    key = f"output/{name}/output/output.tar.gz"
+    body: bytes = client(plane, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return body
+
+
 def test_folds_say_whose_they_are_and_run_no_longer_than_their_driver(plane: RunningPlane) -> None:
     wait_for_end(plane, "equal")
     sagemaker = client(plane, "sagemaker")
@@ -166,7 +280,10 @@ def test_folds_say_whose_they_are_and_run_no_longer_than_their_driver(plane: Run
     assert by_key["team"] == "red"
     assert by_key[DRIVER_TAG] == "equal"
     assert by_key[FOLD_TAG] == "1"
-    assert by_key[FINGERPRINT_TAG] == described["HyperParameters"]["cv_fingerprint"]
+    # The tag is of the image too, which a fold is not told.
+    fingerprints = {by_key[FINGERPRINT_TAG], described["HyperParameters"]["cv_fingerprint"]}
+    assert {len(each) for each in fingerprints} == {32}
+    assert len(fingerprints) == 2
     assert 3300 < described["StoppingCondition"]["MaxRuntimeInSeconds"] <= 3600 - 120
     metrics = {each["MetricName"]: each["Value"] for each in described["FinalMetricDataList"]}
     fold = results_of(plane, "equal")["folds"][1]

@@ -40,6 +40,8 @@ class Told:
     seconds: float = 0.0
     longest_end_s: float = 0.0
     longest_orphan_s: float = 0.0
+    longest_child_s: float = 0.0
+    n_cut_off: int = 0
     log: list[str] = field(default_factory=list)
 
 
@@ -57,14 +59,15 @@ def tell(story: Story, make: MakeLauncher) -> Told:
         timeline.run(lambda: _is_over(account), limit_s=_LIMIT_S)
         # Whatever is left by then has been left.
         timeline.run(lambda: False, limit_s=_AFTER_S)
+        n_cut_off = _count_cut_off(account)
         for driver in account.drivers.values():
-            if driver.was_killed_for_good:
+            if driver.was_killed_for_good or driver.was_cut_off:
                 reap_orphans(account, driver)
         timeline.run(lambda: False, limit_s=_AFTER_S)
         monitor.look_after_reapers()
         monitor.look_at_strangers()
         monitor.look_at_results(_reasons(account, story))
-        return _told(story, account, monitor)
+        return _told(story, account, monitor, n_cut_off)
     finally:
         timeline.close()
 
@@ -109,7 +112,13 @@ def _meets_outage(account: Account, start: Start, story: Story) -> bool:
     return any(at < until and since < at + OUTAGE_S for at in outages)
 
 
-def _told(story: Story, account: Account, monitor: Monitor) -> Told:
+def _count_cut_off(account: Account) -> int:
+    """Count the folds that run on because nobody could be reached, and nothing told of them."""
+    cut_off = [driver.name for driver in account.drivers.values() if driver.was_cut_off]
+    return sum(job.is_live for name in cut_off for job in account.children(name))
+
+
+def _told(story: Story, account: Account, monitor: Monitor, n_cut_off: int) -> Told:
     drivers = account.drivers.values()
     return Told(
         story,
@@ -120,6 +129,8 @@ def _told(story: Story, account: Account, monitor: Monitor) -> Told:
         account.timeline.elapsed,
         monitor.longest_end_s,
         monitor.longest_orphan_s,
+        monitor.longest_child_s,
+        n_cut_off,
         sorted(f"{line}  ({driver.name[:12]})" for driver in drivers for line in driver.log),
     )
 
@@ -159,6 +170,8 @@ def summary(told: list[Told]) -> str:
         "mishaps " + ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items())),
         f"slowest end after SIGTERM {max(each.longest_end_s for each in told):.0f} s",
         f"longest orphan after an end {max(each.longest_orphan_s for each in told):.0f} s",
+        f"last child {max(each.longest_child_s for each in told):.0f} s after a stop",
+        f"{sum(each.n_cut_off for each in told)} folds of cut-off drivers left to the reaper",
         f"{sum(each.seconds for each in told) / 3600:.0f} h of virtual time",
     ]
     return "; ".join(parts)

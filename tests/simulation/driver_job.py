@@ -32,6 +32,7 @@ class Start:
     ended: float | None = None
     end: Literal["succeeded", "failed", "stopped", "killed"] | None = None
     error: Exception | None = None
+    was_answered: bool = False
 
 
 @dataclass(slots=True)
@@ -60,11 +61,18 @@ class DriverJob:
     fits: list[LocalFit] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     log: list[str] = field(default_factory=list)
+    # Among the checkpoints: AWS was reached.
+    has_note: bool = False
 
     @property
     def was_killed_for_good(self) -> bool:
         """Whether nobody was left to end its folds."""
         return bool(self.starts) and self.starts[-1].end == "killed"
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether its last start reached nobody, and nothing told it of an earlier one."""
+        return bool(self.starts) and not self.starts[-1].was_answered and not self.has_note
 
     @property
     def data_uri(self) -> str:

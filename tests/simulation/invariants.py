@@ -1,12 +1,13 @@
 """What must hold at every moment of a simulated account, whatever happens to it.
 
 1. No fold has two live jobs, nor a live job while its driver fits it.
-2. After a driver's orderly end no job of its folds runs longer than `bound_s`.
+2. After a driver's orderly end no job of its folds runs longer than `bound_s`, unless its last
+   start reached nobody and has nothing on its disk that tells of an earlier one.
 3. A driver that was told to end has ended after `bound_s`, and the answers it had to wait for.
 4. A driver that succeeded has the numbers of an undisturbed run.
 5. A driver that had no reason to fail has succeeded.
 6. Nobody else's job is stopped.
-7. What a driver that was killed for good has left is ended by the reaper.
+7. What a driver has left that was killed for good, or cut off so, is ended by the reaper.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Monitor:
     left_by: set[str] = field(default_factory=set)
     longest_end_s: float = 0.0
     longest_orphan_s: float = 0.0
+    # From the moment at which a driver was told, or saw, that it must end.
+    longest_child_s: float = 0.0
 
     def look(self) -> None:
         """Look at every driver."""
@@ -77,7 +80,7 @@ class Monitor:
         for driver in self.account.drivers.values():
             children = self.account.children(driver.name)
             left = sorted(job.name for job in children if job.status == "InProgress")
-            if driver.was_killed_for_good and left:
+            if (driver.was_killed_for_good or driver.was_cut_off) and left:
                 self._note(f"the reaper has left {left}")
 
     def _look_for_doubles(self, driver: DriverJob, live: list[TrainingJob]) -> None:
@@ -101,12 +104,14 @@ class Monitor:
         asked = min((at for at in (start.told, start.failing) if at is not None), default=None)
         if asked is None and start.end is None:
             return
+        if asked is not None and live and start.end != "killed":
+            self.longest_child_s = max(self.longest_child_s, now - asked)
         bound_s = max(_LEAST_S, self.live_then.setdefault((driver.name, start.number), n_live))
         if start.end is None and asked is not None:
             self.longest_end_s = max(self.longest_end_s, now - asked)
             if now - asked > bound_s + self._waits_s():
                 self._note(f"{driver.name}#{start.number} goes on {bound_s:.0f} s after its end")
-        elif start.end != "killed" and start.ended is not None and live:
+        elif start.end != "killed" and start.ended is not None and live and not driver.was_cut_off:
             self.longest_orphan_s = max(self.longest_orphan_s, now - start.ended)
             if now - start.ended > bound_s + _REACTION_S:
                 self._note_orphans(f"{driver.name}#{start.number}", live)

@@ -18,7 +18,8 @@ from cv_driver.siblings.calls import World
 from cv_driver.siblings.fold_calls import FoldWork
 from cv_driver.siblings.fold_request import FoldPlan, output_path
 from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
-from cv_driver.siblings.left_folds import none_left
+from cv_driver.siblings.left_folds import LeftFolds
+from cv_driver.siblings.parent import Parent
 from cv_driver.siblings.preflight import check_job, check_plan
 from cv_driver.siblings.results import Expected
 from cv_driver.siblings.stop_marker import marker_uri
@@ -33,19 +34,23 @@ def make_sibling_launcher(situation: Situation) -> Launcher:
     request = read_request(driver.given(), {})
 
     world = World(api, situation.now, situation.sleep, situation.random, situation.log)
-    with none_left(world, driver.name, within_s=STOP_S):
-        return _opened(situation, request, world)
+    with LeftFolds(world, driver.name, STOP_S, was_reached=driver.has_note).ended_with():
+        parent = _connected(situation, request)
+    driver.has_note = situation.account.habits.has_checkpoints
+    with LeftFolds(world, driver.name, STOP_S, parent.created).ended_with():
+        return _opened(situation, request, world, parent)
 
 
-def _opened(situation: Situation, request: JobRequest, world: World) -> Launcher:
+def _connected(situation: Situation, request: JobRequest) -> Parent:
+    environ = {JOB_NAME_VARIABLE: situation.driver.name}
+    checks = check_job(situation.api, environ, request.driver, now=situation.now(), routes="")
+    parent: Parent = ask(checks, sleep=situation.wait, uniform=situation.random.uniform)
+    return parent
+
+
+def _opened(situation: Situation, request: JobRequest, world: World, parent: Parent) -> Launcher:
     driver, api = situation.driver, situation.api
     uniform = situation.random.uniform
-    environ = {JOB_NAME_VARIABLE: driver.name}
-    parent = ask(
-        check_job(api, environ, request.driver, now=situation.now(), routes=""),
-        sleep=situation.wait,
-        uniform=uniform,
-    )
     situation.read_data()
     plan = FoldPlan(parent, request, driver.given(), situation.fingerprint, driver.n_folds, METRIC)
     indexes = [index for index in range(driver.n_folds) if index not in driver.saved]

@@ -66,7 +66,9 @@ class VirtualApi:
     def stop(self, job_name: str) -> None:
         self._call("StopTrainingJob", TrainingJobName=job_name)
 
-    def list_page(self, name_contains: str, token: str | None = None) -> Page:
+    def list_page(
+        self, name_contains: str, token: str | None = None, *, created_after: float | None = None
+    ) -> Page:
         answer = self._call(
             "ListTrainingJobs",
             NameContains=name_contains,
@@ -74,6 +76,7 @@ class VirtualApi:
             SortBy="CreationTime",
             SortOrder="Descending",
             **({} if token is None else {"NextToken": token}),
+            **({} if created_after is None else {"CreationTimeAfter": created_after}),
         )
         jobs = [
             JobState(
@@ -148,6 +151,8 @@ class VirtualApi:
         try:
             if self._account.is_out:
                 raise Unreachable(f"{kind}: no connection could be made")
+            for start in self._driver.starts[-1:]:
+                start.was_answered = True
             answer = call()
         except CallFailed as error:
             if isinstance(error, Throttled):

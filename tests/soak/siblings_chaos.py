@@ -240,7 +240,7 @@ class Chaos:
         since = watch.ending_since
         if story.kind in _KILLED_FOR_GOOD:
             told.n_orphans = len(watch.seen.live)
-            self._reap(driver, told)
+            self._reap(watch, told)
             since = time.time()
         self._wait_for_folds(watch, told, since)
         if not until(lambda: not plane.processes(driver, with_folds=True), _PROCESSES_END_S):
@@ -260,10 +260,12 @@ class Chaos:
             watch.until(lambda seen: not seen.live, BOUND_S)
         told.longest_end_s = max(0.0, watch.last_live - since)
 
-    def _reap(self, driver: str, told: Told) -> None:
-        code, said = self._plane.reap(driver)
+    def _reap(self, watch: _Watch, told: Told) -> None:
+        orphans = watch.seen.live
+        code, said = self._plane.reap(told.story.driver)
         if code != 0 or f"{told.n_orphans} without a driver" not in said:
-            told.breaches.append(f"cv_reap ended with {code}: {said}")
+            ends = "; ".join(f"{fold.name} {self._plane.why(fold.name)}" for fold in orphans)
+            told.breaches.append(f"cv_reap ended with {code}: {said.strip()}; {ends}")
 
 
 class _Watch:

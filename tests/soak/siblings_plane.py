@@ -24,7 +24,6 @@ from cv_driver.siblings.names import fold_of
 from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
 from tests.conftest import ROOT
 from tests.datasets import cancer_rows
-from tests.soak.search_door import read_json, search_door
 
 N_FOLDS = 5
 SCARCE = "ml.m5.xlarge"
@@ -119,7 +118,8 @@ class SiblingsPlane:
 
     def look(self, driver: str) -> Seen:
         """Return how a driver and its fold jobs stand."""
-        document = read_json(f"{self._plane.url}/_plane/snapshot")
+        with urllib.request.urlopen(f"{self._plane.url}/_plane/snapshot", timeout=30) as answer:  # noqa: S310
+            document = json.loads(answer.read())
         jobs = {job["name"]: job for job in document["training_jobs"]}
         folds = tuple(
             FoldJob(name, fold.index, job["status"], job["created"])
@@ -179,16 +179,15 @@ class SiblingsPlane:
 
     def reap(self, driver: str) -> tuple[int, str]:
         """Run ``cv_reap`` as a process; return its exit code and what it said."""
-        with search_door(self._plane.url) as url:
-            ended = subprocess.run(
-                [sys.executable, "-Iu", ROOT / "docker/bin/cv_reap", "--driver", driver],
-                env=dict(os.environ) | dict(self._plane.exports) | {"AWS_ENDPOINT_URL": url},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+        ended = subprocess.run(
+            [sys.executable, "-Iu", ROOT / "docker/bin/cv_reap", "--driver", driver],
+            env=dict(os.environ) | dict(self._plane.exports),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         return ended.returncode, ended.stdout
 
     def fold_spans(self, seen: Seen) -> dict[int, list[tuple[float, float]]]:

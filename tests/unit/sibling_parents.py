@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from crossfold.data.ready_folders import Layout
+from crossfold.data.options import FolderLayout
+from crossfold.fitting.own_folders import OwnFolders
 from crossfold.folds.options import FoldOptions
 from crossfold.request.job_request import DriverOptions, FoldResources, JobRequest
 from cv_driver.siblings.fold_request import FoldPlan
@@ -98,15 +99,22 @@ def plan_of(
     parent: Parent,
     driver: DriverOptions | None = None,
     *,
-    layout: Layout | None = None,
+    layout: FolderLayout | None = None,
+    alone: Collection[int] = range(5),
     hyperparameters: Mapping[str, str] = HYPERPARAMETERS,
     **resources: Any,
 ) -> FoldPlan:
-    """Return a plan of five folds."""
+    """Return a plan of five folds, of which those in `alone` read ready folders of a layout."""
     options = driver or DriverOptions(launcher="sagemaker")
     request = JobRequest(
         mode="driver",
         folds=FoldOptions(n_folds=5, n_repeats=2),
         driver=replace(options, resources=FoldResources(**resources)),
     )
-    return FoldPlan(parent, request, hyperparameters, FINGERPRINT, 5, "rmse", layout)
+    folders = None if layout is None else OwnFolders(layout, {at: own_key(at) for at in alone})
+    return FoldPlan(parent, request, hyperparameters, FINGERPRINT, 5, "rmse", folders)
+
+
+def own_key(fold: int) -> str:
+    """Return the fingerprint of a fold that reads its own folder alone."""
+    return f"{fold:032x}"

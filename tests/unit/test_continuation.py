@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from crossfold.algorithms.adapter import FitState, Model, ModelSpec
+from crossfold.algorithms.boosting import Boosting, boost
 from crossfold.algorithms.continuation import OBJECTIVES, can_continue_xgboost
 from crossfold.algorithms.xgboost_inputs import objective_of
 from crossfold.fitting.fold_progress import FoldProgress
@@ -126,6 +127,42 @@ def test_early_stopping_ends_at_the_same_round(patience: int, name: str) -> None
     assert two.n_rounds == whole.n_rounds
     features = make_rows(2).features.astype(np.float32)
     assert_array_equal(two.raw_scores(features), whole.raw_scores(features))
+
+
+def test_early_stopping_that_had_ended_the_fit_does_not_go_on() -> None:
+    """Interrupted between its last round and its result, the fit would see a better round."""
+    scores = [0.9, 0.5, 0.6, 0.7, 0.1, 0.1]
+    spec = make_spec(
+        "xgboost",
+        "binary",
+        2,
+        num_round=len(scores),
+        metrics=(metric_named("logloss", "binary"),),
+        early_stopping_rounds=2,
+    )
+
+    def rounds(earlier: FitState | None, kept: Kept) -> tuple[int, list[int]]:
+        ran: list[int] = []
+
+        def update(at: int) -> bool:
+            ran.append(at)
+            return False
+
+        fit = Boosting(
+            update,
+            lambda at: {"validation": {"logloss": scores[at]}},
+            lambda _n: None,
+            cast("Model", None),
+            earlier,
+            lambda: b"booster",
+        )
+        return boost(replace(spec, progress=kept), fit, None, is_watched=True), ran
+
+    kept = Kept()
+    assert rounds(None, kept) == (2, [0, 1, 2, 3])
+
+    assert kept.state is not None
+    assert rounds(kept.state, Kept()) == (2, [])
 
 
 @pytest.mark.parametrize(

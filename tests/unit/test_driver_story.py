@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from io import StringIO
@@ -12,8 +13,13 @@ from typing import cast
 
 import pytest
 
+from crossfold.contract.channels import read_channels_config
 from crossfold.contract.stop import PATIENCE_S, StopRequest
 from crossfold.fitting.job import Job
+from crossfold.request.reading import read_request
+from cv_driver.scripts import driver as script_driver
+from cv_driver.scripts import objective
+from cv_driver.scripts.driver import drive_script
 from cv_driver.siblings import opening, publication
 from tests.in_process import write_job
 from train.job import run_job
@@ -40,7 +46,9 @@ def test_a_stop_of_the_final_fit_is_not_patient_where_all_folds_are_done(
 
     def connect_parent(_job: Job, stop: StopRequest) -> object:
         stop.patience_s = 100.0
-        return SimpleNamespace(until_opened=contextlib.nullcontext)
+        return SimpleNamespace(
+            until_opened=contextlib.nullcontext, parent=SimpleNamespace(image=None)
+        )
 
     monkeypatch.setattr(opening, "connect_parent", connect_parent)
     drive(tmp_path)
@@ -65,6 +73,56 @@ def test_the_objective_is_in_the_log_before_anything_is_published(
     drive(tmp_path, TRAINING_JOB_NAME="trial", TRAINING_JOB_ARN="arn")
 
     assert any(line.startswith("validation:rmse=") for line in seen)
+
+
+class Printing:
+    """A script that prints one score."""
+
+    name, digest = "train.py", "0" * 64
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(
+        self, job: Job, _stop: object, *, into: int | None = None, grace_s: float | None = None
+    ) -> None:
+        assert grace_s is None or into is not None
+        if into is not None:
+            os.write(into, b"validation:score=0.5;\n")
+
+
+def drive_own_script(root: Path, **environ: str) -> list[str]:
+    """Run a driver of a user's script; return its log."""
+    given = {"cv_folds": "3", "sagemaker_program": "train.py"}
+    opt_ml = write_job(root, given, {"train": {"rows.csv": _ROWS}})
+    opt_ml.output_data.mkdir(parents=True)
+    code = root / "code"
+    code.mkdir()
+    stream = StringIO()
+    channels, request = read_channels_config(opt_ml), read_request(given, environ)
+    job = Job(opt_ml, request, given, channels, environ, stream)
+    drive_script(job, lambda: Printing(code), StopRequest())
+    return stream.getvalue().splitlines()
+
+
+def test_a_scripts_objective_is_in_the_log_before_anything_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def publish(job: Job, _siblings: object) -> None:
+        seen.extend(cast("StringIO", job.stream).getvalue().splitlines())
+
+    monkeypatch.setattr(script_driver, "publish_results", publish)
+    monkeypatch.setattr(objective, "_definitions", lambda _job: {})
+
+    drive_own_script(tmp_path, TRAINING_JOB_NAME="trial", TRAINING_JOB_ARN="arn")
+
+    assert "validation:score=0.5;" in seen
+
+
+def test_outside_of_a_job_nothing_is_said_of_s3(tmp_path: Path) -> None:
+    assert not [line for line in drive_own_script(tmp_path) if "S3" in line]
 
 
 def test_folds_in_this_process_do_not_pay_for_jobs_of_their_own() -> None:

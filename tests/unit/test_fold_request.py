@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +16,7 @@ from crossfold.request.job_request import DriverOptions
 from cv_driver.siblings.fold_request import (
     FoldPlan,
     choose_max_run_s,
+    folder_prefixes,
     make_fold_request,
 )
 from cv_driver.siblings.names import FoldTry
@@ -30,6 +32,7 @@ from tests.unit.sibling_parents import (
     HYPERPARAMETERS,
     KEY,
     driver_request,
+    own_key,
     parent_of,
     plan_of,
 )
@@ -91,6 +94,11 @@ def _request(plan: FoldPlan, fold: FoldTry = _FOLD) -> dict[str, Any]:
 
 def _of(*features: str, **resources: Any) -> dict[str, Any]:
     return _request(plan_of(parent_of(driver_request(*features)), **resources))
+
+
+def _prefixes(request: dict[str, Any]) -> dict[str, str]:
+    names = [each["ChannelName"] for each in request["InputDataConfig"]]
+    return {name: _source(request, name)["S3Uri"] for name in names}
 
 
 def _source(request: dict[str, Any], name: str) -> dict[str, Any]:
@@ -385,47 +393,79 @@ def test_the_parent_is_not_changed() -> None:
 
 
 def test_ready_folds_narrow_both_prefixes_to_one_folder() -> None:
-    plan = plan_of(parent_of(driver_request()), layout="train_and_validation")
+    """The trailing slash keeps fold 1 from reading folder 10; the test channel is scored later."""
+    given = driver_request(InputDataConfig=[channel(each) for each in ("train", "validation")])
+    given["InputDataConfig"] += [channel("test"), channel("extra")]
+    plan = plan_of(parent_of(given), layout="train_and_validation")
 
     request = _request(plan, FoldTry(1))
 
-    assert _source(request, "train")["S3Uri"] == "s3://data/train/1/"
-    assert _source(request, "validation")["S3Uri"] == "s3://data/validation/1/"
+    assert _prefixes(request) == {
+        "train": "s3://data/train/1/",
+        "validation": "s3://data/validation/1/",
+        "extra": "s3://data/extra/",
+    }
+    assert request["HyperParameters"]["cv_ready_fold"] == "train_and_validation"
+    assert request["HyperParameters"]["cv_fingerprint"] == own_key(1)
+    assert {"Key": "crossfold:fingerprint", "Value": FINGERPRINT} in request["Tags"]
     _assert_taken(request)
+
+
+def test_a_fold_that_would_see_other_data_alone_gets_the_channels_whole() -> None:
+    plan = plan_of(parent_of(driver_request()), layout="train_and_validation", alone=[0, 2])
+
+    whole, alone = _request(plan, FoldTry(1)), _request(plan, FoldTry(2))
+
+    assert _prefixes(whole) == {"train": "s3://data/train/", "validation": "s3://data/validation/"}
+    assert whole["HyperParameters"]["cv_fingerprint"] == FINGERPRINT
+    assert "cv_ready_fold" not in whole["HyperParameters"]
+    assert _prefixes(alone)["train"] == "s3://data/train/2/"
+
+
+def test_a_fold_is_told_what_it_can_compute_itself_and_tagged_with_the_image_too() -> None:
+    plan = replace(plan_of(parent_of(driver_request())), whole="f" * 32)
+
+    request = _request(plan)
+
+    assert request["HyperParameters"]["cv_fingerprint"] == "f" * 32
+    assert {"Key": "crossfold:fingerprint", "Value": FINGERPRINT} in request["Tags"]
 
 
 def test_the_published_sources_name_the_folders() -> None:
     driver = DriverOptions(train_src="s3://b/p/train", test_src="s3://b/p/test/")
-    plan = plan_of(parent_of(driver_request()), driver, layout="published")
+    given = driver_request(InputDataConfig=[channel(each) for each in ("train", "test")])
+    given["InputDataConfig"].append(channel("validation"))
+    plan = plan_of(parent_of(given), driver, layout="published", alone=[10])
 
     request = _request(plan, FoldTry(10))
 
-    assert _source(request, "train")["S3Uri"] == "s3://b/p/train/10/"
-    assert _source(request, "test")["S3Uri"] == "s3://b/p/test/10/"
-    assert _source(request, "validation")["S3Uri"] == "s3://data/validation/"
+    assert _prefixes(request) == {"train": "s3://b/p/train/10/", "test": "s3://b/p/test/10/"}
     _assert_taken(request)
 
 
-def test_folders_that_a_prefix_cannot_name_come_whole() -> None:
-    parent = parent_of(driver_request())
-    whole = _request(plan_of(parent))["InputDataConfig"]
+def test_published_folders_without_sources_lie_where_the_channels_do() -> None:
+    given = driver_request(InputDataConfig=[channel(each) for each in ("training", "test")])
+
+    request = _request(plan_of(parent_of(given), layout="published"), FoldTry(3))
+
+    assert _prefixes(request) == {"training": "s3://data/training/3/", "test": "s3://data/test/3/"}
+
+
+def test_folders_that_no_prefix_names_cannot_be_had_alone() -> None:
+    plain, driver = parent_of(driver_request()), DriverOptions()
     manifest = parent_of(
         driver_request(**{"InputDataConfig.1.DataSource.S3DataSource.S3DataType": "ManifestFile"})
     )
 
-    assert _request(plan_of(parent, layout="train_alone"))["InputDataConfig"] == whole
-    # No channel `test`, and nobody says where it would lie.
-    assert _request(plan_of(parent, layout="published"))["InputDataConfig"] == whole
-    narrowed = _request(plan_of(manifest, layout="train_and_validation"))
-    assert _source(narrowed, "train")["S3Uri"] == "s3://data/train/"
-
-
-def test_the_channel_training_is_narrowed_too() -> None:
-    request = driver_request(**{"InputDataConfig.0.ChannelName": "training"})
-
-    fold = _request(plan_of(parent_of(request), layout="train_and_validation"))
-
-    assert _source(fold, "training")["S3Uri"] == "s3://data/train/1/"
+    assert folder_prefixes(plain, driver, "train_and_validation") == {
+        "train": "s3://data/train/",
+        "validation": "s3://data/validation/",
+    }
+    # Every fold is fitted on the folders of all others.
+    assert folder_prefixes(plain, driver, "train_alone") == {}
+    # No channel `test`, whose folders the driver would have read.
+    assert folder_prefixes(plain, DriverOptions(test_src="s3://b/t"), "published") == {}
+    assert folder_prefixes(manifest, driver, "train_and_validation") == {}
 
 
 def test_a_driver_without_channels_has_folds_without_channels() -> None:

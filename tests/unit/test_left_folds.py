@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from crossfold.contract.stop import Stopped
-from crossfold.errors import PlatformError
+from crossfold.errors import PlatformError, UserError
 from cv_driver.launchers.launcher import FoldJob
 from cv_driver.siblings.api import Page
 from cv_driver.siblings.asking import Asking, Call, ask
 from cv_driver.siblings.calls import World
 from cv_driver.siblings.errors import CallFailed, Denied, NoAnswer, Throttled, Unreachable
-from cv_driver.siblings.left_folds import none_left
+from cv_driver.siblings.left_folds import LeftFolds, note_reached, was_reached
 from local_test.control_plane.training.simulated import Script
 from tests.sibling_api import DRIVER, SiblingWorld
 
@@ -30,9 +30,12 @@ def killed_with_folds_running(folder: Path) -> SiblingWorld:
     return world
 
 
-def ended_by(world: SiblingWorld, reason: BaseException, *, api: Any = None) -> None:
+def ended_by(
+    world: SiblingWorld, reason: BaseException, *, api: Any = None, was_reached: bool = True
+) -> None:
     own = World(api or world.api, world.now, world.sleep, random.Random(0), world.log.append)
-    with pytest.raises(type(reason)), none_left(own, DRIVER, within_s=90.0):
+    left = LeftFolds(own, DRIVER, 90.0, was_reached=was_reached)
+    with pytest.raises(type(reason)), left.ended_with():
         raise reason
 
 
@@ -49,7 +52,7 @@ def test_a_block_that_ends_well_ends_no_fold(tmp_path: Path) -> None:
     world = killed_with_folds_running(tmp_path)
     own = World(world.api, world.now, world.sleep, random.Random(0), world.log.append)
 
-    with none_left(own, DRIVER, within_s=90.0):
+    with LeftFolds(own, DRIVER, 90.0).ended_with():
         pass
 
     assert len(world.running()) == world.n_folds
@@ -66,17 +69,33 @@ def test_lost_answers_and_throttles_keep_no_fold_running(tmp_path: Path) -> None
     assert world.running() == []
 
 
+@pytest.mark.parametrize(
+    ("n_throttled", "longest_s", "n_left"), [(0, 15.0, 0), (20, 55.0, 0), (1_000, 91.0, 5)]
+)
+def test_throttled_lists_hold_a_stop_for_seconds_and_never_past_its_time(
+    tmp_path: Path, n_throttled: int, longest_s: float, n_left: int
+) -> None:
+    world = killed_with_folds_running(tmp_path)
+    world.fault("throttle", "ListTrainingJobs", times=n_throttled)
+    began = world.now()
+
+    ended_by(world, Stopped())
+
+    assert world.now() - began <= longest_s
+    assert len(world.running()) == n_left
+
+
 class Away:
     """An API that nobody reaches before a moment."""
 
     def __init__(self, world: SiblingWorld, until: float) -> None:
         self._world, self._until = world, until
 
-    def list_page(self, name_contains: str, token: str | None = None) -> Page:
+    def list_page(self, name_contains: str, token: str | None = None, **filters: Any) -> Page:
         if self._world.now() < self._until:
             self._world.sleep(3.0)
             raise Unreachable("no connection could be made")
-        return self._world.api.list_page(name_contains, token)
+        return self._world.api.list_page(name_contains, token, **filters)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world.api, name)
@@ -94,6 +113,61 @@ def test_an_outage_is_waited_for_a_minute(tmp_path: Path, away_s: float, n_left:
     assert len(world.running()) == n_left
     assert world.now() - began < 100
     assert any("for 60 s" in line for line in world.log)
+
+
+def unreached(kind: type[UserError | PlatformError] = UserError) -> UserError | PlatformError:
+    reason = kind("the SageMaker API cannot be reached")
+    reason.__cause__ = Unreachable("no connection could be made")
+    return reason
+
+
+def test_a_network_that_never_led_anywhere_is_told_of_at_once(tmp_path: Path) -> None:
+    world = killed_with_folds_running(tmp_path)
+    began = world.now()
+
+    ended_by(world, unreached(), api=Away(world, began + 600.0), was_reached=False)
+
+    assert world.now() == began
+    assert not any("looking for folds" in line for line in world.log)
+
+
+def test_a_network_that_an_earlier_start_has_used_is_waited_for(tmp_path: Path) -> None:
+    world = killed_with_folds_running(tmp_path)
+
+    ended_by(world, unreached(), api=Away(world, world.now() + 40.0), was_reached=True)
+
+    assert world.running() == []
+
+
+def test_a_stop_is_not_held_by_a_network_that_never_led_anywhere(tmp_path: Path) -> None:
+    world = killed_with_folds_running(tmp_path)
+    began = world.now()
+
+    ended_by(world, Stopped(), api=Away(world, began + 600.0), was_reached=False)
+
+    # Three tries of 3 s, and what is between them.
+    assert world.now() - began < 13
+    assert any("may still run: no connection could be made" in line for line in world.log)
+
+
+def test_a_start_that_reached_aws_leaves_a_note_among_the_checkpoints(tmp_path: Path) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    note_reached(checkpoints, DRIVER)
+    assert not was_reached(checkpoints, DRIVER)
+
+    checkpoints.mkdir()
+    note_reached(checkpoints, DRIVER)
+
+    assert was_reached(checkpoints, DRIVER)
+    assert not was_reached(checkpoints, "another-trial")
+
+
+def test_a_note_that_cannot_be_written_fails_no_job(tmp_path: Path) -> None:
+    (tmp_path / f"{DRIVER}.reached").mkdir()
+
+    note_reached(tmp_path, DRIVER)
+
+    assert not was_reached(tmp_path, DRIVER)
 
 
 def test_where_nothing_is_allowed_nothing_more_is_asked(tmp_path: Path) -> None:
@@ -129,6 +203,26 @@ def test_a_service_that_fails_is_asked_longer_than_one_that_is_not_there(
     else:
         with pytest.raises(failure):
             ask(asking(), sleep=lambda _seconds: None, uniform=max)
+
+
+@pytest.mark.parametrize(("try_s", "n_tries"), [(3.0, 3), (24.0, 1)])
+def test_a_name_that_leads_to_many_addresses_is_tried_no_longer_than_seconds(
+    try_s: float, n_tries: int
+) -> None:
+    now, tries = 0.0, 0
+
+    def describe() -> str:
+        nonlocal now, tries
+        now, tries = now + try_s, tries + 1
+        raise Unreachable("x")
+
+    def asking() -> Asking:
+        return (yield Call("describe", describe))
+
+    with pytest.raises(Unreachable):
+        ask(asking(), sleep=lambda _seconds: None, uniform=max, now=lambda: now)
+
+    assert tries == n_tries
 
 
 def test_a_job_that_cannot_be_stopped_is_told_of(tmp_path: Path) -> None:

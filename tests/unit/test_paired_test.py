@@ -115,8 +115,8 @@ def test_weights_count_rows() -> None:
     alone = p_value_of_worse(difference[kept], rows[kept])
 
     weighted = p_value_of_worse(difference, rows, kept.astype(np.float64))
-    # Rows of weight 0 still count as observations of the variance's factor.
-    assert weighted == pytest.approx(alone, rel=0.1)
+    # Rows of weight 0 are no observations: neither the factor nor the degrees of freedom grow.
+    assert weighted == pytest.approx(alone, rel=1e-12)
     assert p_value_of_worse(difference, rows, np.zeros(50)) == 1.0
 
 
@@ -130,3 +130,12 @@ def test_too_few_rows_that_differ_prove_nothing() -> None:
     assert p_value_of_worse(difference, np.arange(500)) < 1e-4
     assert p_value_of_worse(np.ones(20), np.arange(20)) == 0.0
     assert p_value_of_worse(-np.ones(20), np.arange(20)) == 1.0
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_losses_that_are_no_numbers_prove_nothing(odd: float) -> None:
+    """A comparison with NaN is never true, whichever way it is written."""
+    difference = np.ones(50)
+    difference[7] = odd
+
+    assert p_value_of_worse(difference, np.arange(50)) == 1.0

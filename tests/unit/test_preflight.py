@@ -13,14 +13,21 @@ from cv_driver.siblings import errors
 from cv_driver.siblings.asking import ask
 from cv_driver.siblings.explanations import explain_create, local_networks
 from cv_driver.siblings.fold_request import FoldPlan, make_fold_request
-from cv_driver.siblings.misconfiguration import refuse_foreign
+from cv_driver.siblings.misconfiguration import check_limits, refuse_foreign
 from cv_driver.siblings.names import FoldTry
 from cv_driver.siblings.parent import Parent
 from cv_driver.siblings.preflight import check_job, check_plan
 from tests.control_plane.service_requests import changed
 from tests.control_plane.simulated_plane import SimulatedPlane
 from tests.unit.local_aws import LocalAws
-from tests.unit.sibling_parents import FINGERPRINT, HYPERPARAMETERS, KEY, driver_request, plan_of
+from tests.unit.sibling_parents import (
+    FINGERPRINT,
+    HYPERPARAMETERS,
+    KEY,
+    driver_request,
+    parent_of,
+    plan_of,
+)
 
 # What Linux shows of a host in 10.0.1.0/24 with a default route and a link-local one.
 _ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -311,6 +318,17 @@ def test_a_misconfiguration_is_told_before_anything_is_created(
     assert "CreateTrainingJob" not in situation.aws.operations()
     assert len(situation.aws.made) <= 8
     assert sum(situation.slept) <= 4
+
+
+def test_the_fold_that_would_get_most_hyperparameters_counts() -> None:
+    given = {"cv_folds": "5", **{f"x{number}": "1" for number in range(95)}}
+    parent = parent_of(driver_request())
+    check_limits(plan_of(parent, hyperparameters=given), range(5))
+    # One of its folds is told the layout of its own folder too.
+    plan = plan_of(parent, hyperparameters=given, layout="train_and_validation", alone=[3])
+
+    with pytest.raises(UserError, match="a fold would get 101 hyperparameters"):
+        check_limits(plan, range(5))
 
 
 def test_no_credentials_are_told_apart_from_no_permission() -> None:

@@ -30,6 +30,13 @@ def test_the_last_value_wins_and_all_scores_are_kept(tmp_path: Path) -> None:
     assert scores.train == {"loss": 0.001}
 
 
+@pytest.mark.parametrize("before", ["." * 200_000, "\r50%" * 50_000, "\0" * 70_000])
+def test_a_score_at_the_end_of_a_long_line_counts(tmp_path: Path, before: str) -> None:
+    scores = read(tmp_path, f"{before} validation:loss=0.5;\n", Objective("validation:loss"))
+
+    assert scores.validation == {"loss": 0.5}
+
+
 def test_the_objective_comes_first_whatever_its_name(tmp_path: Path) -> None:
     text = "validation:auc=0.75;\nepoch 1 test:score=0.1;\nepoch 2 test:score=0.2;\n"
 

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -178,6 +178,26 @@ def test_rows_that_say_worse_do_not_prune_a_trial_whose_score_is_no_worse(
     assert judge(own[:2], best, folded, pooled=False, level=_LEVEL) is None
 
 
+def test_a_score_that_the_service_cannot_tell_from_the_bests_does_not_prune(
+    folded: FoldedProblem,
+) -> None:
+    """The service keeps single precision: told as a tie, the trial might be taken for the best."""
+    best = Best(_BEST, _results(folded, 50, 2))
+    tie = {"rmse": 1e-9, "r2": 0.0}
+    own = [
+        replace(
+            worse,
+            validation={
+                name: value + tie[name]
+                for name, value in best.results[worse.index].validation.items()
+            },
+        )
+        for worse in _results(folded, 90, 1)
+    ]
+
+    assert judge(own[:2], best, folded, pooled=False, level=_LEVEL) is None
+
+
 def test_folds_without_predictions_prove_nothing(folded: FoldedProblem) -> None:
     own = [replace(each, prediction=None) for each in _results(folded, 500, 1)]
 
@@ -246,8 +266,69 @@ def test_waves_go_in_order_and_end_where_the_trial_cannot_win(folded: FoldedProb
     assert verdict.level == _LEVEL / 2
     assert [line for line in lines if line.startswith("pruned after 2 of 5")] == lines
 
-    again, _ = run_waves(range(1, 5), 2, own[:1], run, _pruner(folded, lines, 2))
-    assert again == [], "the fold that was taken over is enough"
+
+class Looks:
+    """Looks at folds, never prunes, and remembers which folds it saw at which part of the level."""
+
+    def __init__(self, length: int) -> None:
+        self.n_folds = _FOLDS
+        self.length = length
+        self.seen: dict[tuple[int, ...], set[int]] = {}
+        self.lines: list[str] = []
+
+    def wave_length(self, _capacity: int) -> int:
+        return self.length
+
+    def look(self, own: Sequence[FoldResult], n_looks: int) -> None:
+        self.seen.setdefault(tuple(sorted(each.index for each in own)), set()).add(n_looks)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_driver_that_starts_again_and_again_looks_as_one_that_never_stopped(
+    folded: FoldedProblem, length: int
+) -> None:
+    """Else each start would spend the level anew, and prune where an undisturbed one does not."""
+    results = _results(folded, 50, 1)
+
+    def run(wave: Sequence[int], earlier: Sequence[Outcome]) -> list[Outcome]:
+        return [*earlier, *(Succeeded(FoldJob(index), results[index]) for index in wave)]
+
+    undisturbed = Looks(length)
+    run_waves(range(_FOLDS), 1, (), run, cast("Pruner", undisturbed))
+    restarted = Looks(length)
+    for n_finished in range(_FOLDS):
+        missing = range(n_finished, _FOLDS)
+        run_waves(missing, 1, results[:n_finished], run, cast("Pruner", restarted))
+
+    assert restarted.seen == undisturbed.seen
+    assert sum(1 / n for looks in restarted.seen.values() for n in looks) <= 1
+
+
+def test_folds_that_an_earlier_start_finished_are_not_run_again_before_a_look(
+    folded: FoldedProblem,
+) -> None:
+    ran: list[list[int]] = []
+    lines: list[str] = []
+    own = _results(folded, 90, 1)
+
+    def run(wave: Sequence[int], earlier: Sequence[Outcome]) -> list[Outcome]:
+        ran.append(list(wave))
+        return [*earlier, *(Succeeded(FoldJob(index), own[index]) for index in wave)]
+
+    outcomes, verdict = run_waves(range(1, 5), 2, own[:1], run, _pruner(folded, lines, 2))
+
+    assert ran == [[1]]
+    assert len(outcomes) == 1
+    assert verdict is not None
+    assert list(verdict.finished) == [0, 1]
+
+    nothing_to_save, verdict = run_waves([0], 2, own[1:], run, _pruner(folded, lines, 2))
+    assert ran == [[1], [0]]
+    assert len(nothing_to_save) == 1
+    assert verdict is None
 
 
 def test_folds_that_all_run_at_once_are_said_to_prune_nothing(folded: FoldedProblem) -> None:

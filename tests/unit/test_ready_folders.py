@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from crossfold.data.options import DataOptions
-from crossfold.data.ready_folders import ReadyFolds, find_ready_folders, read_ready_folders
+from crossfold.data.ready_folders import (
+    ReadyFolds,
+    find_ready_folders,
+    read_one_ready_fold,
+    read_ready_folders,
+)
 from crossfold.errors import UserError
 from tests.unit.channel_builder import write_channels
 
@@ -167,3 +172,26 @@ def test_fewer_folds_use_the_first_folders_where_allowed(tmp_path: Path) -> None
 def test_pair_of_unequal_length_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="0/test_x.csv has 2 rows, its labels in .* have 3"):
         folds(tmp_path, PUBLISHED | {"test/0/test_y.csv": "1\n1\n0\n"})
+
+
+def test_one_fold_alone_holds_its_fitted_rows_and_then_its_held_out_ones(tmp_path: Path) -> None:
+    files = {
+        "train/b.csv": "y,a\n0,20\n1,21\n",
+        "train/a.csv": "y,a\n1,22\n",
+        "validation/v.csv": "a,y\n40,1\n",
+    }
+
+    ready = read_one_ready_fold(
+        "train_and_validation", 7, write_channels(tmp_path, files), DataOptions()
+    )
+
+    assert [fitted(ready, 0), held_out(ready, 0)] == [[22, 20, 21], [40]]
+    assert ready.only == 7
+    assert ready.table.n_rows == 4
+
+
+def test_one_fold_alone_needs_both_its_channels(tmp_path: Path) -> None:
+    channels = write_channels(tmp_path, {"train/a.csv": "y,a\n0,20\n1,21\n"})
+
+    with pytest.raises(UserError, match="the job has not 'test'"):
+        read_one_ready_fold("published", 0, channels, DataOptions())

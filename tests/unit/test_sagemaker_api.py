@@ -189,6 +189,22 @@ def test_a_page_of_a_list_is_one_call_for_a_hundred_jobs(
     )
 
 
+def test_jobs_that_are_older_than_a_driver_are_not_listed(stubbed: Stubbed) -> None:
+    stubbed.sagemaker.add_response(
+        "list_training_jobs",
+        {"TrainingJobSummaries": []},
+        {
+            "NameContains": "demo-f",
+            "SortBy": "CreationTime",
+            "SortOrder": "Descending",
+            "MaxResults": 100,
+            "CreationTimeAfter": _CREATED,
+        },
+    )
+
+    assert stubbed.api.list_page("demo-f", created_after=_CREATED_S) == Page([], None)
+
+
 def test_jobs_are_found_by_tag_while_they_live(stubbed: Stubbed) -> None:
     job = {
         "TrainingJobName": "demo-f1",

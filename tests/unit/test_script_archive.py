@@ -263,3 +263,30 @@ def test_nothing_is_ever_written_outside(
         "deep",
     ]
     assert all(path.resolve().is_relative_to(folder) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XGLTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_without_end_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, kind: bytes
+) -> None:
+    text = b"1000000 k=" + b"v" * (1_000_000 - 11) + b"\n"
+    archive = tmp_path / "a.tar.gz"
+    with gzip.open(archive, "wb", compresslevel=1) as out:
+        for _ in range(3):
+            head = member("h", text, type=kind)[0].tobuf(tarfile.GNU_FORMAT)
+            out.write(head + text.ljust(1_000_448, b"\0"))
+        out.write(member("train.py")[0].tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+    with pytest.raises(UserError, match="headers"):
+        unpack(archive, folder_in(tmp_path))
+
+    assert everything(tmp_path) == ["a.tar.gz", "deep", "deep/code"]
+
+
+def test_many_long_names_are_no_bomb(tmp_path: Path) -> None:
+    names = [f"{'d' * 120}/{number:03}-{'n' * 120}.txt" for number in range(600)]
+    folder = folder_in(tmp_path)
+
+    assert unpack(pack(tmp_path / "a.tar.gz", *map(member, names)), folder) == 600
+
+    assert len(list(folder.rglob("*.txt"))) == 600

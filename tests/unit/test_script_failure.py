@@ -32,6 +32,13 @@ TRACEBACK = b'Traceback (most recent call last):\n  File "train.py", line 3, in 
         ),
         (TRACEBACK + b"ValueError: one\ntwo\n", "ValueError: one"),
         (
+            (
+                b"\x1b[1mTraceback (most recent call last):\x1b[0m\n  File \x1b[35mx\x1b[0m\n"
+                b"\x1b[1;31mValueError\x1b[0m: \x1b]8;;http://x\x07red\x1b]8;;\x07\x00\n"
+            ),
+            "ValueError: red",
+        ),
+        (
             b'  File "train.py", line 1\n    x = = 1\nSyntaxError: invalid syntax\n',
             "SyntaxError: invalid syntax",
         ),
@@ -55,6 +62,12 @@ def test_the_exception_comes_first_and_the_last_lines_last() -> None:
         "AlgorithmError: ValueError: no; train.py ended with exit code 1; stderr ends: epoch 1 | "
         'Traceback (most recent call last): | File "train.py", line 3, in f | g() | detail'
     )
+
+
+def test_colours_and_control_characters_are_left_out() -> None:
+    errors = b"\x1b[31mno \x1b[1mrows\x1b[0m\x00\x08\n"
+
+    assert reason(Ending(7, errors=errors)).endswith("; stderr ends: no rows")
 
 
 def test_a_long_end_is_cut_to_the_last_lines_that_fit() -> None:

@@ -179,6 +179,8 @@ def test_the_program_decides_how_it_is_run(
         ("trian.py", r"the source has no such file \(it has out.py, train.py\)"),
         ("out.py", "the source has no such file"),
         ("", "the source has no such file"),
+        ("y" * 300 + ".py", "the source has no such file"),
+        ("x\0.py", "the source has no such file"),
     ],
 )
 def test_a_program_outside_the_source_is_refused(tmp_path: Path, name: str, message: str) -> None:

@@ -242,6 +242,28 @@ def test_a_fold_that_has_a_job_is_not_fitted_by_the_driver(tmp_path: Path, lag_s
     assert made.isdisjoint(world.own.fitted)
 
 
+def test_a_stop_says_when_only_the_drivers_own_fit_is_left(tmp_path: Path) -> None:
+    """Whoever waits for the process need not wait for a fit that hears no stop."""
+    world = SiblingWorld(tmp_path, Script(exits_s=1000.0))
+    world.own.seconds = 1000.0
+    launcher = world.launcher(driver_fits="always")
+    for index in range(5):
+        launcher.start(FoldJob(index))
+    for _ in range(20):
+        launcher.wait(1.0)
+    seen: list[tuple[list[str], bool]] = []
+
+    def look() -> None:
+        seen.append((world.running(), "only a fit is left" in world.log))
+
+    world.own.hears_stop = look
+
+    launcher.stop()
+
+    assert len(world.folds()) == 4
+    assert seen == [([], True)]
+
+
 def test_so_many_jobs_and_no_more(tmp_path: Path) -> None:
     world = SiblingWorld(tmp_path)
 

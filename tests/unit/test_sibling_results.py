@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,20 @@ def test_a_result_of_another_fold_or_of_other_rows_is_refused(
 
     with pytest.raises(PlatformError, match="not of fold 1"):
         read(tmp_path, content)
+
+
+def test_rows_of_a_fold_that_read_its_own_alone_become_the_drivers(tmp_path: Path) -> None:
+    """Its 16 rows to fit on came first, then the 4 held out, which are the driver's 4 … 7."""
+    archive = tmp_path / "output.tar.gz"
+    archive.write_bytes(packed_result(fold_result(1, rows=np.arange(16, 20))))
+    alone = replace(expected(3), alone={1})
+
+    assert read_result(archive, 1, alone).rows.tolist() == [4, 5, 6, 7]
+    with pytest.raises(PlatformError, match="not of fold 1"):
+        read_result(archive, 1, expected(3))
+    archive.write_bytes(packed_result(fold_result(1)))
+    with pytest.raises(PlatformError, match="not of fold 1"):
+        read_result(archive, 1, alone)
 
 
 def described(**members: Any) -> dict[str, Any]:

@@ -176,6 +176,18 @@ def test_a_stop_leaves_no_fold_running() -> None:
     assert not launcher.running
 
 
+def test_a_stop_before_the_first_fold_starts_none() -> None:
+    launcher, stop = ScriptedLauncher({}), StopRequest()
+    policy = Policy(n_folds=5, max_parallel=None, min_success=5, retries=1)
+    stop.set()
+
+    with pytest.raises(Stopped):
+        run_folds(range(5), launcher, policy, stop, Heard())
+
+    assert launcher.started == []
+    assert launcher.was_stopped
+
+
 def test_a_fold_that_the_stop_has_ended_is_a_stop_and_no_failure() -> None:
     stop = StopRequest()
     policy = Policy(n_folds=5, max_parallel=None, min_success=5, retries=0)

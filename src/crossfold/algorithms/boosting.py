@@ -100,7 +100,9 @@ def boost(spec: ModelSpec, fit: Boosting, watcher: FitWatcher | None, *, is_watc
         n_done = fit.earlier.n_done
         if best is not None:
             best.n_best, best.best = fit.earlier.n_best, fit.earlier.best
-    while n_done < spec.num_round:
+    # An earlier start may have been interrupted between its last round and its result.
+    is_over = best is not None and best.n_best > 0 and best.is_exhausted(n_done)
+    while n_done < spec.num_round and not is_over:
         is_finished = fit.update(n_done)
         n_done += 1
         scores = fit.scores(n_done - 1)

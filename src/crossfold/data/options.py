@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+FolderLayout = Literal["published", "train_and_validation", "train_alone"]
+"""How folds that lie ready are laid out over channels; see `crossfold.data.ready_folders`."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:

@@ -12,28 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.data.channel_files import DataFile, find_files, relative_paths
 from crossfold.data.file_sets import read_file_sets
-from crossfold.data.options import ChannelFiles, DataOptions
+from crossfold.data.options import ChannelFiles, DataOptions, FolderLayout
 from crossfold.data.paired_files import read_pairs
 from crossfold.data.table import Table
 from crossfold.errors import UserError
 
-Layout = Literal["published", "train_and_validation", "train_alone"]
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-_ALL = "all"
-_TRAIN = ("train", "training")
-_PAIRED_WITH: dict[Layout, str | None] = {
+HELD_OUT_IN: dict[FolderLayout, str | None] = {
     "published": "test",
     "train_and_validation": "validation",
     "train_alone": None,
 }
+"""The channel whose folders are held out; None where each fold holds out a folder of its own."""
+
+_ALL = "all"
+_TRAIN = ("train", "training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class ReadyFolds:
         Channels that have no part in the folds, with the same columns.
     warning : str or None
         What to tell the user.
+    only : int or None
+        The one fold that was read, whose split is alone in `splits`; None: all.
     """
 
     table: Table
@@ -61,9 +64,10 @@ class ReadyFolds:
     row_numbers: NDArray[np.int64]
     others: dict[str, Table]
     warning: str | None = None
+    only: int | None = None
 
 
-def find_ready_folders(channels: Sequence[ChannelFiles]) -> Layout | None:
+def find_ready_folders(channels: Sequence[ChannelFiles]) -> FolderLayout | None:
     """Recognise a layout by paths alone; no file is opened.
 
     Raises
@@ -83,7 +87,7 @@ def find_ready_folders(channels: Sequence[ChannelFiles]) -> Layout | None:
 
 
 def read_ready_folders(  # noqa: PLR0913  all but three are keyword-only
-    layout: Layout,
+    layout: FolderLayout,
     channels: Sequence[ChannelFiles],
     options: DataOptions,
     *,
@@ -107,7 +111,7 @@ def read_ready_folders(  # noqa: PLR0913  all but three are keyword-only
     """
     by_channel = {channel.name: find_files(channel) for channel in channels}
     train = next(name for name in _TRAIN if name in by_channel)
-    held_out = _PAIRED_WITH[layout]
+    held_out = HELD_OUT_IN[layout]
     in_folds = [name for name in (train, held_out) if name is not None]
     folders = _numbered(train, by_channel[train], all_allowed=layout == "published")
     if held_out is not None:
@@ -129,6 +133,49 @@ def read_ready_folders(  # noqa: PLR0913  all but three are keyword-only
         others=tables,
         warning=warning,
     )
+
+
+def read_one_ready_fold(
+    layout: FolderLayout,
+    fold: int,
+    channels: Sequence[ChannelFiles],
+    options: DataOptions,
+    *,
+    dtype: Any = np.float64,
+    absent: float = np.nan,
+) -> ReadyFolds:
+    """Read one fold whose channels hold its own files alone, without folders around them.
+
+    Rows to fit on come first, then those held out, both as `read_ready_folders` orders them.
+
+    Parameters
+    ----------
+    layout : FolderLayout
+        One with a channel of held-out rows.
+    fold : int
+        Its number, counted from 0.
+
+    Raises
+    ------
+    UserError
+        Anything about the files (see `read_channels`).
+    """
+    train, held_out = _TRAIN[0], HELD_OUT_IN[layout]
+    by_channel = {channel.name: find_files(channel) for channel in channels}
+    missing = [name for name in (train, held_out) if name not in by_channel]
+    if held_out is None or missing:
+        raise UserError(
+            f"fold {fold} of ready folders lies in channels {train!r} and {held_out!r}; "
+            f"the job has not {' and '.join(map(repr, missing))}"
+        )
+    read = read_pairs if layout == "published" else read_file_sets
+    files = {"": [*by_channel[train], *by_channel[held_out]]}
+    table = read(files, options, dtype=dtype, absent=absent)[""]
+    n_fitted = sum(source.n_rows for source in table.sources if source.channel == train)
+    rows = np.arange(table.n_rows, dtype=np.int64)
+    test = rows[n_fitted:]
+    splits = ((rows[:n_fitted], test),)
+    return ReadyFolds(table, splits, test, _row_numbers(table.n_rows, [test]), {}, only=fold)
 
 
 def _folder(path: str) -> str:

@@ -18,6 +18,7 @@ from crossfold.algorithms.adapter import FitState
 from crossfold.contract.whole_file import write_whole_file
 from crossfold.errors import PlatformError
 from crossfold.fitting.fold_result import FoldResult, load_fold_result, save_fold_result
+from crossfold.fitting.kept_model import is_whole, write_inventory
 
 # An interruption repeats at most so much of a fit, and what is longer: its last round.
 EVERY_S = 10.0
@@ -80,7 +81,7 @@ class FoldProgress:
 
     def finished(self, *, with_model: bool) -> FoldResult | None:
         """Return the result of an earlier start that came to its end; else None."""
-        if with_model and not self.model.is_dir():
+        if with_model and not is_whole(self._inventory, self.model):
             return None
         try:
             return load_fold_result(self._result)
@@ -90,6 +91,8 @@ class FoldProgress:
     def finish(self, result: FoldResult) -> None:
         """Keep the result; the fit is needed no more."""
         try:
+            if self.model.is_dir():
+                write_inventory(self._inventory, self.model)
             save_fold_result(self._result, result)
             self._fit.unlink(missing_ok=True)
         except OSError as error:
@@ -98,6 +101,10 @@ class FoldProgress:
     @property
     def _fit(self) -> Path:
         return self._folder / "fit.npz"
+
+    @property
+    def _inventory(self) -> Path:
+        return self._folder / "model.json"
 
     @property
     def _result(self) -> Path:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,39 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+Source = Literal["fold", "final_metrics"]
+"""Who told a fold's scores: the fold itself, or the service."""
+
 _ARRAYS = ("labels", "probabilities", "scores", "values")
+
+
+class HeldOut(Protocol):
+    """What is known of a fold's rows before it runs; `crossfold.folds.assignment.Split` is one."""
+
+    @property
+    def fold(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def repeat(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def n_train(self) -> int:
+        """Rows fitted on."""
+        ...
+
+    @property
+    def n_test(self) -> int:
+        """Rows held out."""
+        ...
+
+    @property
+    def test(self) -> NDArray[np.int64]:
+        """Rows held out, ascending."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +81,8 @@ class FoldResult:
     rows : ndarray of shape (n_test,), int64
         The held-out rows, ascending; `prediction` has the same order.
     prediction : Prediction, optional
-        None where only scores are known: those that the service read in the log of a fold's job
-        whose output is lost.
+        None where only scores are known: those that a script printed, or that the service read in
+        the log of a fold's job whose output is lost.
     n_train, n_test : int
     best_round : int, optional
         Rounds that the fold's model uses; None if it is not boosted.
@@ -58,6 +90,8 @@ class FoldResult:
     fit_seconds, score_seconds : float
     warnings : tuple of str
         What the library had to say.
+    source : {'fold', 'final_metrics'}
+        Who told the scores: the fold itself, or the service.
     """
 
     index: int
@@ -73,6 +107,36 @@ class FoldResult:
     fit_seconds: float
     score_seconds: float
     warnings: tuple[str, ...] = ()
+    source: Source = "fold"
+
+    @classmethod
+    def of_split(  # noqa: PLR0913  all but two are keyword-only
+        cls,
+        index: int,
+        split: HeldOut,
+        *,
+        validation: Mapping[str, float],
+        train: Mapping[str, float] | None = None,
+        prediction: Prediction | None = None,
+        fit_seconds: float = 0.0,
+        source: Source = "fold",
+    ) -> FoldResult:
+        """Return what somebody else than `fit_fold` has found for a split; it has no rounds."""
+        return cls(
+            index=index,
+            fold=split.fold,
+            repeat=split.repeat,
+            rows=split.test,
+            prediction=prediction,
+            n_train=split.n_train,
+            n_test=split.n_test,
+            best_round=None,
+            train=train or {},
+            validation=validation,
+            fit_seconds=fit_seconds,
+            score_seconds=0.0,
+            source=source,
+        )
 
 
 def save_fold_result(path: Path, result: FoldResult) -> None:
@@ -128,4 +192,5 @@ def _document(result: FoldResult) -> dict[str, Any]:
         "fit_seconds": result.fit_seconds,
         "score_seconds": result.score_seconds,
         "warnings": list(result.warnings),
+        "source": result.source,
     }

@@ -30,13 +30,16 @@ def split_rows(job: Job, problem: Problem, data: JobData) -> FoldedProblem:
         would do, the message names how many.
     """
     if data.ready is not None:
-        assignment = Assignment.from_ready(data.ready.splits, data.train.n_rows)
+        ready = data.ready
+        assignment = Assignment.from_ready(ready.splits, data.train.n_rows, only=ready.only)
     else:
         assignment = _assign(problem, problem.fold_options)
     for warning in assignment.warnings:
         job.log(f"warning: {warning}")
     pooled = is_pooled(job.request, assignment)
-    reason = _undefined(problem, assignment, pooled=pooled)
+    # Of rows that are pooled one fold alone says nothing; its driver has looked at all of them.
+    is_part = pooled and data.ready is not None and data.ready.only is not None
+    reason = None if is_part else _undefined(problem, assignment, pooled=pooled)
     if reason is not None:
         largest = None if data.ready or pooled else _largest_that_works(problem, assignment)
         advice = "use cv_strategy=stratified, cv_aggregate=pooled or another eval_metric"

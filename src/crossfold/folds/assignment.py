@@ -99,21 +99,24 @@ class Assignment:
         n_rows: int,
         *,
         source: str = "ready folders",
+        only: int | None = None,
     ) -> Assignment:
         """Take folds as the user prepared them: (rows to fit on, rows to hold out), in fold order.
+
+        With `only` there is one pair, that of the fold of this number.
 
         Raises
         ------
         UserError
             There are fewer than two folds, or one has an empty or overlapping part.
         """
-        if len(pairs) < 2:
+        if only is None and len(pairs) < 2:
             raise UserError(
                 f"{source}: found {len(pairs)} fold(s); cross-validation needs at least 2"
             )
         splits = tuple(
             make_split(fold, 0, n_rows, test, train=train)
-            for fold, (train, test) in enumerate(pairs)
+            for fold, (train, test) in enumerate(pairs, start=only or 0)
         )
         return cls(splits, "predefined", source, len(splits), 1, None)
 

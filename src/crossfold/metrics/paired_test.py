@@ -36,8 +36,15 @@ def p_value_of_worse(
     Returns
     -------
     float
-        1 where fewer than `LEAST_DIFFERENT` clusters differ at all.
+        1 where fewer than `LEAST_DIFFERENT` clusters differ at all, or a difference is no finite
+        number.
     """
+    if weight is not None:
+        # Rows that do not count are no observations either.
+        counted = weight > 0
+        difference, cluster, weight = difference[counted], cluster[counted], weight[counted]
+    if not np.isfinite(difference).all():
+        return 1.0
     weights = np.ones(len(difference)) if weight is None else weight
     total = float(weights.sum())
     _, code = np.unique(cluster, return_inverse=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from crossfold.data.options import DataOptions
+from crossfold.data.options import DataOptions, FolderLayout
 from crossfold.folds.options import FoldOptions
 from crossfold.metrics.prediction import Task
 
@@ -73,8 +73,12 @@ class DriverOptions:
     fingerprint : str, optional
         What a fold's driver says that everything its numbers depend on amounts to; None where no
         driver started it as a job of its own.
+    ready_fold : FolderLayout, optional
+        The layout of ready folders of which a fold's channels hold its own alone; None: whole.
     stop_marker : str, optional
         Object in S3 that ends a fold as soon as it appears.
+    script_objective : str, optional
+        For a fold of a user's script: the driver's objective and its expression, in JSON.
     group_by : {'file'}, optional
         For a user's script: folds are made of whole files, whatever is in them.
     """
@@ -98,7 +102,9 @@ class DriverOptions:
     output_path: str | None = None
     region: str | None = None
     fingerprint: str | None = None
+    ready_fold: FolderLayout | None = None
     stop_marker: str | None = None
+    script_objective: str | None = None
     group_by: Literal["file"] | None = None
 
 

@@ -5,6 +5,8 @@ Source: the external interface, section "Hyperparameters".
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crossfold.contract.parameter_kinds import (
     Categorical,
     Continuous,
@@ -108,10 +110,12 @@ DRIVER = (
     _P("cv_prune_level", Continuous(0, 0.5, low_open=True), default="0.05"),
     _P("cv_alias_lines", Flag(), default="false"),
     # What a driver tells its folds: the metric of classes in its published form, and, where they
-    # are jobs of their own, whose they are.
+    # are jobs of their own, whose they are, and what counts of what a script prints.
     _P("cv_class_metric", Categorical(("accuracy",))),
     _P("cv_fingerprint", Text("32 hexadecimal digits")),
+    _P("cv_ready_fold", Categorical(("published", "train_and_validation"))),
     _P("cv_stop_marker", Text("an S3 object")),
+    _P("cv_script_objective", Text("a JSON object")),
     _P("fold_instance_type", Text("an instance type"), aliases=("instance_type",)),
     _P("fold_instance_count", Integer(1), default="1"),
     _P("fold_volume_size_gb", Integer(1)),
@@ -131,9 +135,13 @@ SCRIPT_OWN = Schema(
     "crossfold",
     (
         *DATA,
-        *FOLDS,
         _P("group_by", Categorical(("file",)), description="Whole files, of any format"),
-        *(parameter for parameter in DRIVER if parameter.name.startswith(("cv_", "fold_"))),
+        *(
+            # Published names, such as instance_type, are a script's own.
+            replace(parameter, aliases=())
+            for parameter in (*FOLDS, *DRIVER)
+            if parameter.name.startswith(("cv_", "fold_"))
+        ),
     ),
     reference="README",
 )

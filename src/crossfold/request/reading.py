@@ -28,6 +28,8 @@ from crossfold.request.option_groups import data_options, driver_options, fold_o
 _TUNING_OBJECTIVE = "_tuning_objective_metric"
 _KNOWN_UNDERSCORED = ("_kfold", "_num_cv_round", _TUNING_OBJECTIVE)
 _ALGORITHM_CHOICE = "ALGORITHM_CHOICE"
+# Never a script's own while it is cross-validated: what looks like ours is ours, or a mistake.
+_OF_FOLDS = ("cv_", "fold_")
 _CLASS_TASKS: frozenset[Task] = frozenset({"binary", "multiclass"})
 _TASKS: tuple[Task, ...] = get_args(Task)
 # Their published tuners maximize `test:score` or `final-score`, the mean of an accuracy.
@@ -63,7 +65,11 @@ def read_request(
 
 
 def _script_request(raw: Mapping[str, str], mode: Mode, program: str) -> JobRequest:
-    ours = {name: text for name, text in raw.items() if SCRIPT_OWN.find(name) is not None}
+    ours = {
+        name: text
+        for name, text in raw.items()
+        if name.startswith(_OF_FOLDS) or SCRIPT_OWN.find(name) is not None
+    }
     # Alone, a script owns every name; under the driver, those that say how to fold are ours too.
     values = {} if mode == "script" else SCRIPT_OWN.decode(ours).values
     request = JobRequest(
@@ -78,7 +84,7 @@ def _script_request(raw: Mapping[str, str], mode: Mode, program: str) -> JobRequ
         script_hyperparameters={
             name: text
             for name, text in raw.items()
-            if mode == "script" or not (name.startswith(("cv_", "fold_")) or name == "group_by")
+            if mode == "script" or not (name.startswith(_OF_FOLDS) or name == "group_by")
         },
     )
     check_folds(request)

@@ -159,7 +159,7 @@ def _fold(result: FoldResult) -> dict[str, Any]:
         "repeat": result.repeat,
         "status": "succeeded",
         # Where a fold's output is lost, its scores are those that the service read in its log.
-        "source": "fold" if result.prediction is not None else "final_metrics",
+        "source": result.source,
         "n_train": result.n_train,
         "n_test": result.n_test,
         "best_round": result.best_round,

@@ -134,19 +134,12 @@ def _results(folder: Path, document: Mapping[str, Any], folded: FoldedProblem) -
     entries = sorted(document["folds"], key=lambda entry: int(entry["index"]))
     names = {metric.name for metric in folded.problem.spec.metrics}
     return [
-        FoldResult(
-            index=index,
-            fold=split.fold,
-            repeat=split.repeat,
-            rows=split.test,
-            prediction=prediction,
-            n_train=split.n_train,
-            n_test=split.n_test,
-            best_round=None,
-            train=_numbers(entry["train"], names),
+        FoldResult.of_split(
+            index,
+            split,
             validation=_numbers(entry["validation"], names),
-            fit_seconds=0.0,
-            score_seconds=0.0,
+            train=_numbers(entry["train"], names),
+            prediction=prediction,
         )
         for index, (split, prediction, entry) in enumerate(
             zip(folded.assignment.splits, predictions, entries, strict=True)

@@ -62,10 +62,16 @@ def judge(
     estimate = _estimate(own_scores, all_of_best, same_of_best, problem.spec.metrics)
     value = all_of_best.validation[metric.name].value
     told = estimate.validation.get(metric.name)
-    if told is None or not metric.is_better(value, told.value):
+    if told is None or not _is_told_as_better(metric, value, told.value):
         return None
     finished = sorted(result.index for result in own)
     return Verdict(best.name, metric.name, value, p_value, level, n_rows, finished, estimate)
+
+
+def _is_told_as_better(metric: Metric, value: float, other: float) -> bool:
+    """Say whether a value is better than another also in single precision, which a tuner sees."""
+    with np.errstate(over="ignore"):
+        return metric.is_better(float(np.float32(value)), float(np.float32(other)))
 
 
 def _test(

@@ -1,4 +1,8 @@
-"""Folds in waves, in their order, with a look at the best trial after each but the last."""
+"""Folds in waves, in their order, with a look at the best trial after each but the last.
+
+Waves are of all folds, those included that an earlier start has finished, so that a driver that was
+started again looks at the same folds at the same part of the level as one that never stopped.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +36,21 @@ def run_waves(
         Runs folds; gets what ended before, and returns it with what ended now.
     pruner : Pruner
     """
-    length = pruner.wave_length(capacity)
-    waves = [indexes[at : at + length] for at in range(0, len(indexes), length)]
-    n_looks = len(waves) - 1 + bool(taken_over)
+    length, missing = pruner.wave_length(capacity), set(indexes)
+    starts = range(0, pruner.n_folds, length)
+    n_looks = len(starts) - 1
     if not n_looks:
         pruner.log(f"cv_prune has no effect: all {len(indexes)} folds run at once")
     outcomes: list[Outcome] = []
-    for wave in waves:
-        finished = [*taken_over, *(o.result for o in outcomes if isinstance(o, Succeeded))]
+    for end in (start + length for start in starts):
+        wave = sorted(index for index in missing if index < end)
+        outcomes = run(wave, outcomes) if wave else outcomes
+        missing.difference_update(wave)
+        if not missing:
+            break
+        known = [*taken_over, *(each.result for each in outcomes if isinstance(each, Succeeded))]
+        finished = [result for result in known if result.index < end]
         verdict = pruner.look(finished, n_looks) if finished else None
         if verdict is not None:
             return outcomes, verdict
-        outcomes = run(wave, outcomes)
     return outcomes, None

@@ -41,7 +41,7 @@ def run_on_all_rows(job: Job, script: UserScript, stop: StopRequest) -> dict[str
 
 def _bring_code(model: Path, script: UserScript, log: Callable[[str], None]) -> None:
     target = model / _CODE
-    if target.exists():
+    if target.exists() or target.is_symlink():
         log("the script has put code beside its model; it stays as it is")
         return
     shutil.copytree(script.folder, target, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)

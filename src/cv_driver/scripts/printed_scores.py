@@ -17,7 +17,7 @@ from crossfold.errors import UserError
 
 _VALUE = r"([-+]?(?:[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?))"
 _PRINTED = re.compile(rf"(?<![\w:.-])(train|validation):([^\s=;:]+)={_VALUE};", re.IGNORECASE)
-# A line that is longer is a bar of progress or a table, and holds no score.
+# Dots of progress make a line as long as they like; a score is at its end.
 _LONGEST = 1 << 16
 
 
@@ -102,9 +102,7 @@ def read_scores(log: Path, objective: Objective) -> PrintedScores:
     found: dict[str, dict[str, float]] = {"train": {}, "validation": {}}
     value, line_of_value = None, None
     with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if len(line) > _LONGEST:
-                continue
+        for line in (each[-_LONGEST:] for each in lines):
             for split, name, text in _PRINTED.findall(line):
                 found[split.lower()][name] = float(text)
             for match in pattern.finditer(line) if pattern is not None else ():

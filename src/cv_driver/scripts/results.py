@@ -43,6 +43,8 @@ class ScriptOutcome:
     identity : mapping
         Fingerprints of data, split and code.
     has_predictions : bool
+    instance_seconds : mapping, optional
+        Seconds × instances by use; None where folds were no jobs of their own.
     """
 
     script: str
@@ -52,6 +54,7 @@ class ScriptOutcome:
     scores: CvScores
     identity: Mapping[str, Any]
     has_predictions: bool
+    instance_seconds: Mapping[str, float] | None = None
 
     @property
     def objective(self) -> str:
@@ -168,7 +171,7 @@ def _report_name(name: str, outcome: ScriptOutcome) -> str:
 
 def _document(outcome: ScriptOutcome) -> dict[str, Any]:
     cut, assignment = outcome.cut, outcome.cut.assignment
-    coding = cut.coding
+    coding, spent = cut.coding, outcome.instance_seconds
     return {
         "format": FORMAT,
         "algorithm": "script",
@@ -197,6 +200,7 @@ def _document(outcome: ScriptOutcome) -> dict[str, Any]:
         "oof_predictions": outcome.has_predictions,
         "code": outcome.identity["code"],
         "versions": library_versions("script"),
+        **({} if spent is None else {"instance_seconds": dict(spent)}),
     }
 
 
@@ -207,7 +211,7 @@ def _folds(outcome: ScriptOutcome) -> list[dict[str, Any]]:
             "fold": result.fold,
             "repeat": result.repeat,
             "status": "succeeded",
-            "source": "script",
+            "source": "script" if result.source == "fold" else result.source,
             "n_train": result.n_train,
             "n_test": result.n_test,
             "train": dict(result.train),

@@ -20,6 +20,10 @@ class UserScript(Protocol):
     def folder(self) -> Path:
         """Where the code lies."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the code as it was brought, before anything was installed."""
+
     def run(
         self,
         job: Job,

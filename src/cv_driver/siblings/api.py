@@ -63,8 +63,13 @@ class SageMakerApi(Protocol):
         """Ask for the end of a training job."""
         ...
 
-    def list_page(self, name_contains: str, token: str | None = None) -> Page:
-        """Return up to 100 training jobs whose names contain a text, newest first."""
+    def list_page(
+        self, name_contains: str, token: str | None = None, *, created_after: float | None = None
+    ) -> Page:
+        """Return up to 100 training jobs whose names contain a text, newest first.
+
+        Those that are older than `created_after`, seconds since 1970, are left out.
+        """
         ...
 
     def find_tagged(self, key: str, value: str, token: str | None = None) -> Page:

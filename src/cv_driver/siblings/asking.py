@@ -6,6 +6,7 @@ checks run in a process that may sleep and in a simulation that may not.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,8 @@ Kind = Literal["describe", "tags", "list", "stop", "object"]
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 16.0
 _TRIES_TO_REACH = 3
+# A name may lead to many addresses, of which each try knocks at every one.
+_LONGEST_TO_REACH_S = 8.0
 _TRIES_WITHOUT_ANSWER = 30
 
 
@@ -34,7 +37,12 @@ Asking = Generator[Call, Any, Any]
 
 
 def ask(
-    asking: Asking, *, sleep: Callable[[float], None], uniform: Callable[[float, float], float]
+    asking: Asking,
+    *,
+    sleep: Callable[[float], None],
+    uniform: Callable[[float, float], float],
+    longest_wait_s: float = _LONGEST_WAIT_S,
+    now: Callable[[], float] = time.monotonic,
 ) -> Any:
     """Make the calls that a generator wants; return what it returns.
 
@@ -46,7 +54,12 @@ def ask(
         Waits a number of seconds; may raise to end it all.
     uniform : callable
         ``random.uniform``.
+    longest_wait_s : float
+        Most seconds between a call and the next try of it.
+    now : callable
+        Returns seconds; what nobody answers to is given up after some.
     """
+    patience = _Patience(sleep, uniform, longest_wait_s, now)
     answer: Any = None
     failure: CallFailed | None = None
     while True:
@@ -54,13 +67,20 @@ def ask(
             call = asking.send(answer) if failure is None else asking.throw(failure)
         except StopIteration as end:
             return end.value
-        answer, failure = _make(call, sleep, uniform)
+        answer, failure = _make(call, patience)
 
 
-def _make(
-    call: Call, sleep: Callable[[float], None], uniform: Callable[[float, float], float]
-) -> tuple[Any, CallFailed | None]:
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    sleep: Callable[[float], None]
+    uniform: Callable[[float, float], float]
+    longest_wait_s: float
+    now: Callable[[], float]
+
+
+def _make(call: Call, patience: _Patience) -> tuple[Any, CallFailed | None]:
     wait_s, left = _FIRST_WAIT_S, {Unreachable: _TRIES_TO_REACH, NoAnswer: _TRIES_WITHOUT_ANSWER}
+    began = patience.now()
     while True:
         try:
             return call.make(), None
@@ -68,9 +88,12 @@ def _make(
             pass
         except (NoAnswer, Unreachable) as error:
             left[type(error)] -= 1
+            took_s = patience.now() - began
             if not left[type(error)]:
+                return None, error
+            if isinstance(error, Unreachable) and took_s > _LONGEST_TO_REACH_S:
                 return None, error
         except CallFailed as error:
             return None, error
-        sleep(uniform(wait_s / 2, wait_s))
-        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+        patience.sleep(patience.uniform(wait_s / 2, wait_s))
+        wait_s = min(2 * wait_s, patience.longest_wait_s)

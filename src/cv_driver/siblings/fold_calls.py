@@ -69,6 +69,8 @@ class FoldWork:
         Object that ends the jobs of this start of the driver.
     max_jobs : int
         Most jobs that may be created.
+    collect : callable, optional
+        Takes what else a fold's output archive holds; its second argument is the fold's index.
     """
 
     plan: FoldPlan
@@ -77,6 +79,7 @@ class FoldWork:
     models: Path | None
     marker: str
     max_jobs: int
+    collect: Callable[[Path, int], None] | None = None
 
 
 class FoldCalls:
@@ -314,7 +317,10 @@ class FoldCalls:
                 "the metrics in its log, and there are no predictions",
             )
             return result
-        return read_result(archive, state.index, expected)
+        result = read_result(archive, state.index, expected)
+        if self._work.collect is not None:
+            self._work.collect(archive, state.index)
+        return result
 
     def _fetch_model(self, state: FoldState) -> None:
         archive = self._work.folder / f"{self.name(state)}-model.tar.gz"

@@ -4,18 +4,28 @@ Pure.  Cloned are image, role, channels, input mode, VPC, encryption, isolation,
 path, retry strategy and spot settings; entry point and arguments never are, because a fold is the
 image's ``train``.  Not cloned: checkpoint prefix, instance count, warm pool, profiler, run time.
 
+A fold of ready folders with held-out folders of their own gets these two alone: each channel's
+prefix ends in its number, and channels that no fold is scored on are left out.  Whole stay channels
+that are no plain prefix (a manifest names its objects itself, a file system has none), and those of
+``train/<i>`` alone: such a fold is fitted on the folders of all others and scored on its own, which
+are all files, so that nothing would be saved.
+
 Source: API reference, CreateTrainingJob and DescribeTrainingJob; AWS docs, "Use Managed Spot
 Training", "Train Using SageMaker Managed Warm Pools", "Use Checkpoints in Amazon SageMaker".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from crossfold.data.ready_folders import Layout
-from crossfold.request.job_request import FoldResources, JobRequest
+from crossfold.data.options import FolderLayout
+from crossfold.data.ready_folders import HELD_OUT_IN
+from crossfold.fitting.job_data import HOLDOUTS
+from crossfold.fitting.own_folders import OwnFolders
+from crossfold.request.job_request import DriverOptions, FoldResources, JobRequest
 from cv_driver.plan import fold_hyperparameters
 from cv_driver.siblings.names import FoldTry, fold_job_name, fold_tags
 from cv_driver.siblings.parent import Parent
@@ -25,6 +35,7 @@ RESERVE_S = 120
 # Less is over before an instance is up.
 LEAST_RUN_S = 60
 FINGERPRINT = "cv_fingerprint"
+READY_FOLD = "cv_ready_fold"
 
 _Members = dict[str, Any]
 
@@ -47,7 +58,6 @@ _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 # Where the instance of the driver brings its own disk and that of a fold may not.
 _DEFAULT_VOLUME_GB = 30
 _TRAIN = ("train", "training")
-_HELD_OUT: Mapping[Layout, str] = {"published": "test", "train_and_validation": "validation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +71,18 @@ class FoldPlan:
     hyperparameters : mapping
         The driver's, as they came.
     fingerprint : str
-        Of everything that a fold's numbers depend on.
+        Of everything that a fold's numbers depend on; the tag of every fold's job.
     n_folds : int
         Folds of one repetition.
-    objective : str
-        Metric of ours that the folds are judged by.
-    layout : Layout, optional
-        Of ready folds whose prefix in S3 each fold's channels shall be narrowed to; None: a fold
-        gets the driver's channels whole and cuts its rows itself.
+    objective : str, optional
+        Metric that the folds are judged by; None where only a script's output tells it.
+    folders : OwnFolders, optional
+        The folds that read their own ready folders alone; others get the driver's channels whole
+        and cut their rows themselves.
+    whole : str, optional
+        What a fold that reads the channels whole computes of itself; None: `fingerprint`.
+    added : mapping
+        Hyperparameters of every fold beside the driver's.
     """
 
     parent: Parent
@@ -76,8 +90,10 @@ class FoldPlan:
     hyperparameters: Mapping[str, str]
     fingerprint: str
     n_folds: int
-    objective: str
-    layout: Layout | None = None
+    objective: str | None
+    folders: OwnFolders | None = None
+    whole: str | None = None
+    added: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_fold_request(plan: FoldPlan, fold: FoldTry, *, max_run_s: int) -> dict[str, Any]:
@@ -115,6 +131,22 @@ def make_fold_request(plan: FoldPlan, fold: FoldTry, *, max_run_s: int) -> dict[
     return request
 
 
+def folder_prefixes(parent: Parent, driver: DriverOptions, layout: FolderLayout) -> dict[str, str]:
+    """Return where the numbered folders of ready folds lie, by channel, each ending in a slash.
+
+    Empty where no prefix says so of both channels, and so no fold can have its own alone.
+    """
+    channels = {each["ChannelName"]: each for each in parent.described.get("InputDataConfig") or ()}
+    train = next((name for name in _TRAIN if name in channels), None)
+    held_out = HELD_OUT_IN[layout]
+    if train is None or held_out is None or held_out not in channels:
+        return {}
+    sources = {train: driver.train_src, held_out: driver.test_src} if held_out == "test" else {}
+    uris = {name: sources.get(name) or _prefix(channels[name]) for name in (train, held_out)}
+    found = {name: f"{uri.rstrip('/')}/" for name, uri in uris.items() if uri}
+    return found if len(found) == len(uris) else {}
+
+
 def output_path(plan: FoldPlan) -> str:
     """Return where fold jobs write, without a slash at the end."""
     return (plan.request.driver.output_path or plan.parent.output_path).rstrip("/")
@@ -141,18 +173,26 @@ def choose_max_run_s(left_s: float, resources: FoldResources) -> int:
 
 def _hyperparameters(plan: FoldPlan, fold: FoldTry) -> dict[str, str]:
     own = fold_hyperparameters(plan.hyperparameters, plan.request, fold.index)
-    return own | {FINGERPRINT: plan.fingerprint}
+    told = {FINGERPRINT: plan.whole or plan.fingerprint}
+    if plan.folders is not None and fold.index in plan.folders.fingerprints:
+        told = {
+            FINGERPRINT: plan.folders.fingerprints[fold.index],
+            READY_FOLD: plan.folders.layout,
+        }
+    return own | told | dict(plan.added)
 
 
 def _algorithm(plan: FoldPlan) -> _Members:
     """Return the image with metric definitions, from which the service can tell a fold's score."""
     given: Mapping[str, Any] = plan.parent.described["AlgorithmSpecification"]
-    name = f"validation:{plan.objective}"
-    ours = {"Name": name, "Regex": f"{name}={_NUMBER};"}
-    theirs = [each for each in given.get("MetricDefinitions") or () if each["Name"] != name]
+    definitions = list(given.get("MetricDefinitions") or ())
+    if plan.objective is not None:
+        name = f"validation:{plan.objective}"
+        ours = {"Name": name, "Regex": f"{re.escape(name)}={_NUMBER};"}
+        definitions = [ours, *(each for each in definitions if each["Name"] != name)]
     return {
         **_present(given, _CLONED_OF_ALGORITHM),
-        "MetricDefinitions": [ours, *theirs][:_MAX_METRICS],
+        "MetricDefinitions": definitions[:_MAX_METRICS],
     }
 
 
@@ -227,14 +267,14 @@ def _checkpoints(plan: FoldPlan, name: str) -> _Members:
 
 def _channels(plan: FoldPlan, fold: FoldTry) -> list[_Members]:
     channels = [_for_one_group(each) for each in plan.parent.described.get("InputDataConfig") or ()]
-    prefixes = _ready_prefixes(plan, channels, fold.index)
-    if not prefixes:
+    if plan.folders is None or fold.index not in plan.folders.fingerprints:
         return channels
-    by_name = {each["ChannelName"]: each for each in channels}
-    train = next(name for name in _TRAIN if name in by_name)
-    for name, uri in prefixes.items():
-        by_name[name] = _with_uri(by_name.get(name, by_name[train]), name, uri)
-    return list(by_name.values())
+    prefixes = folder_prefixes(plan.parent, plan.request.driver, plan.folders.layout)
+    return [
+        _with_uri(each, f"{prefixes[name]}{fold.index}/") if name in prefixes else each
+        for each in channels
+        if (name := each["ChannelName"]) in prefixes or name not in HOLDOUTS
+    ]
 
 
 def _for_one_group(channel: Mapping[str, Any]) -> _Members:
@@ -246,36 +286,15 @@ def _for_one_group(channel: Mapping[str, Any]) -> _Members:
     return {**channel, "DataSource": {"S3DataSource": kept}}
 
 
-def _ready_prefixes(plan: FoldPlan, channels: list[_Members], index: int) -> dict[str, str]:
-    """Return where the folders of a ready fold lie, by channel; none where a prefix cannot say.
-
-    Folders without held-out rows of their own are fitted on all others, which no prefix names.
-    """
-    if plan.layout is None or plan.layout not in _HELD_OUT:
-        return {}
-    driver = plan.request.driver
-    uris = {each["ChannelName"]: _prefix(each) for each in channels}
-    train = next((name for name in _TRAIN if name in uris), _TRAIN[0])
-    held_out = _HELD_OUT[plan.layout]
-    test_src = driver.test_src if plan.layout == "published" else None
-    found = {
-        train: driver.train_src or uris.get(train),
-        held_out: test_src or uris.get(held_out),
-    }
-    if train not in uris or not all(found.values()):
-        return {}
-    return {name: f"{str(uri).rstrip('/')}/{index}/" for name, uri in found.items()}
-
-
 def _prefix(channel: Mapping[str, Any]) -> str | None:
     source = channel["DataSource"].get("S3DataSource") or {}
     return source.get("S3Uri") if source.get("S3DataType") == "S3Prefix" else None
 
 
-def _with_uri(channel: Mapping[str, Any], name: str, uri: str) -> _Members:
+def _with_uri(channel: Mapping[str, Any], uri: str) -> _Members:
     given = channel["DataSource"].get("S3DataSource") or {}
     source = {**given, "S3DataType": "S3Prefix", "S3Uri": uri}
-    return {**channel, "ChannelName": name, "DataSource": {"S3DataSource": source}}
+    return {**channel, "DataSource": {"S3DataSource": source}}
 
 
 def _present(members: Mapping[str, Any], names: tuple[str, ...]) -> _Members:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,11 +43,14 @@ class OwnFits:
     when : {'auto', 'always', 'never'}
     halt : StopRequest
         Ends the fit that is under way.
+    is_left : callable
+        Hears that a stop has nothing more to wait for than this fit.
     """
 
     launcher: Launcher
     when: DriverFits
     halt: StopRequest
+    is_left: Callable[[], None] = lambda: None
 
 
 class SiblingLauncher:
@@ -61,7 +64,7 @@ class SiblingLauncher:
         self._work = work
         self._own = own
         self._folds = FoldCalls(world, self.caller, work, self.spending)
-        self._listing = Listing(world, self.caller, self._folds, parent.name)
+        self._listing = Listing(world, self.caller, self._folds, parent)
         self._fitting: FoldState | None = None
         self._last_life = world.now()
         self._stopping: Stopping | None = None
@@ -135,6 +138,7 @@ class SiblingLauncher:
         if left:
             self._world.log(f"could not be stopped in time: {', '.join(left)}")
         if self._own is not None:
+            self._own.is_left()
             self._own.launcher.stop()
 
     def step_of_stop(self) -> float | None:

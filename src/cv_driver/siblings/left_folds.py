@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from cv_driver.siblings.api import Page
+from crossfold.errors import UserError
 from cv_driver.siblings.asking import Asking, Call, ask
 from cv_driver.siblings.calls import World
 from cv_driver.siblings.errors import (
@@ -22,62 +24,143 @@ from cv_driver.siblings.errors import (
     Refused,
     Unreachable,
 )
-from cv_driver.siblings.names import DRIVER_TAG, common_part, fold_of
+from cv_driver.siblings.job_pages import JobPages
+from cv_driver.siblings.names import DRIVER_TAG, fold_of
 
 _LOOK_AGAIN_S = 1.0
+# A driver that ends has seconds, and a throttled call costs nobody anything.
+_LONGEST_WAIT_S = 2.0
 # No call would fare better than the one that has just failed.
 _HOPELESS = (Denied, Refused)
-# A network that is set up wrongly shall be told of soon, one that was away may be back.
+# A network that was away may be back.
 _UNREACHED_S = 60.0
 
 
-@contextlib.contextmanager
-def none_left(world: World, driver: str, *, within_s: float) -> Iterator[None]:
-    """End the driver's running folds where the block ends by an exception.
+class _TimeIsUp(Exception):
+    """The seconds are over: what is left is left to its time limit."""
 
-    Parameters
+
+@dataclass(frozen=True, slots=True)
+class LeftFolds:
+    """The folds that an earlier start may have left.
+
+    Attributes
     ----------
     world : World
     driver : str
         Name of the driver's training job.
     within_s : float
         Seconds after which what could not be ended is left to its time limit.
+    created : float, optional
+        When the driver's job was created, seconds since 1970.
+    was_reached : bool
+        Whether AWS was reached before, by this start or an earlier one.  If not, a network that
+        leads nowhere was set up wrongly, which shall be told at once and not waited for.
     """
-    try:
-        yield
-    except BaseException as reason:
-        if isinstance(reason.__cause__, Unreachable):
-            within_s = min(within_s, _UNREACHED_S)
-            world.log(f"{reason}; looking for folds of an earlier start for {within_s:.0f} s")
-        if not isinstance(reason.__cause__, _HOPELESS):
-            end_left(world, driver, world.now() + within_s)
-        raise
 
+    world: World
+    driver: str
+    within_s: float
+    created: float | None = None
+    was_reached: bool = True
 
-def end_left(world: World, driver: str, deadline: float) -> None:
-    """End the driver's running folds, or try to until `deadline`, seconds since 1970."""
-    while world.now() < deadline:
+    @contextlib.contextmanager
+    def ended_with(self) -> Iterator[None]:
+        """End them where the block ends by an exception."""
         try:
-            ask(_end(world, driver), sleep=world.sleep, uniform=world.chance.uniform)
-        except _HOPELESS as failed:
-            world.log(f"folds of an earlier start may still run: {failed}")
+            yield
+        except BaseException as reason:
+            self.end_after(reason)
+            raise
+
+    def end_after(self, reason: BaseException) -> None:
+        """End them where `reason`, by which the driver ends, leaves a hope to."""
+        if isinstance(reason.__cause__, _HOPELESS):
             return
-        except CallFailed:
-            world.sleep(_LOOK_AGAIN_S)
-        else:
-            return
+        within_s = self.within_s
+        if isinstance(reason.__cause__, Unreachable):
+            if isinstance(reason, UserError) and not self.was_reached:
+                return
+            within_s = min(within_s, _UNREACHED_S)
+            self.world.log(f"{reason}; looking for folds of an earlier start for {within_s:.0f} s")
+        self.end(within_s)
+
+    def end(self, within_s: float | None = None) -> None:
+        """End them, or try to for some seconds."""
+        end_left(
+            self.world,
+            self.driver,
+            self.world.now() + (self.within_s if within_s is None else within_s),
+            created=self.created,
+            waits_for_network=self.was_reached,
+        )
 
 
-def _end(world: World, driver: str) -> Asking:
-    token: str | None = None
+def note_reached(checkpoints: Path, driver: str) -> None:
+    """Leave a note for the next start, where the job keeps checkpoints: AWS can be reached."""
+    # Without it, the next start gives up earlier where nobody is reached; no job fails of that.
+    with contextlib.suppress(OSError):
+        if checkpoints.is_dir():
+            _note(checkpoints, driver).write_text("AWS was reached\n", encoding="ascii")
+
+
+def was_reached(checkpoints: Path, driver: str) -> bool:
+    """Say whether an earlier start has left the note."""
+    return _note(checkpoints, driver).is_file()
+
+
+def end_left(
+    world: World,
+    driver: str,
+    deadline: float,
+    *,
+    created: float | None = None,
+    waits_for_network: bool = True,
+) -> None:
+    """End the driver's running folds, or try to until `deadline`, seconds since 1970."""
+    failure: CallFailed | None = None
+    try:
+        while True:
+            try:
+                _ask_for_the_end(world, driver, deadline, created)
+            except CallFailed as failed:
+                failure = failed
+                is_away = isinstance(failed, Unreachable) and not waits_for_network
+                if is_away or isinstance(failed, _HOPELESS):
+                    break
+                _sleep(world, _LOOK_AGAIN_S, deadline)
+            else:
+                return
+    except _TimeIsUp:
+        pass
+    why = failure or "AWS has not let them be looked for in time"
+    world.log(f"folds of an earlier start may still run: {why}")
+
+
+def _ask_for_the_end(world: World, driver: str, deadline: float, created: float | None) -> None:
+    ask(
+        _end(world, driver, created),
+        sleep=lambda seconds: _sleep(world, seconds, deadline),
+        uniform=world.chance.uniform,
+        longest_wait_s=_LONGEST_WAIT_S,
+    )
+
+
+def _sleep(world: World, seconds: float, deadline: float) -> None:
+    left_s = deadline - world.now()
+    if left_s <= 0:
+        raise _TimeIsUp
+    world.sleep(min(seconds, left_s))
+
+
+def _end(world: World, driver: str, created: float | None) -> Asking:
+    pages = JobPages(world.api, driver, created)
     while True:
-        list_page = partial(world.api.list_page, common_part(driver), token)
-        page: Page = yield Call("list", list_page)
-        for job in page.jobs:
+        jobs = yield Call("list", pages.read)
+        for job in jobs or ():
             if job.status == "InProgress" and fold_of(driver, job.name) is not None:
                 yield from _end_ours(world, driver, job.name, job.arn)
-        token = page.token
-        if token is None:
+        if jobs is not None and pages.is_at_start:
             return
 
 
@@ -92,3 +175,7 @@ def _end_ours(world: World, driver: str, name: str, arn: str) -> Asking:
         except NoAnswer:
             yield Call("stop", partial(world.api.stop, name))
         world.log(f"{name}, a fold of an earlier start, is stopped")
+
+
+def _note(checkpoints: Path, driver: str) -> Path:
+    return checkpoints / f"{driver}.reached"

@@ -6,11 +6,15 @@ Source: API reference, ListTrainingJobs (up to 100 jobs a page, newest first).
 
 from __future__ import annotations
 
-from cv_driver.siblings.api import LIVE, Page
+from collections.abc import Sequence
+
+from cv_driver.siblings.api import LIVE, JobState
 from cv_driver.siblings.calls import Call, Caller, World
 from cv_driver.siblings.fold_calls import FoldCalls
 from cv_driver.siblings.fold_state import FoldState
-from cv_driver.siblings.names import FoldTry, common_part, fold_of
+from cv_driver.siblings.job_pages import JobPages
+from cv_driver.siblings.names import FoldTry, fold_of
+from cv_driver.siblings.parent import Parent
 
 _SHORTEST_S, _LONGEST_S = 2.0, 30.0
 # Of the age of the youngest live job: who has run for long may be told of late.
@@ -22,13 +26,13 @@ _MISSED = 5
 class Listing:
     """Lists the jobs of one driver again and again, slower as they grow older."""
 
-    def __init__(self, world: World, caller: Caller, folds: FoldCalls, driver: str) -> None:
+    def __init__(self, world: World, caller: Caller, folds: FoldCalls, parent: Parent) -> None:
         self._world = world
         self._caller = caller
         self._folds = folds
-        self._driver = driver
+        self._driver = parent.name
+        self._pages = JobPages(world.api, parent.name, parent.created)
         self._next_at = 0.0
-        self._token: str | None = None
         self._unseen: set[int] = set()
         self._found: dict[FoldTry, bool] = {}
         self.is_first_done = False
@@ -43,21 +47,22 @@ class Listing:
         return [state for state in self._folds.states.values() if state.phase == "live"]
 
     def _read_page(self) -> None:
-        if self._token is None:
+        if self._pages.is_at_start:
             self._unseen = {state.index for state in self._live()}
-        page = self._world.api.list_page(common_part(self._driver), self._token)
-        self._note(page)
-        self._token = page.token
-        if not self.is_first_done and self._token is None:
+        jobs = self._pages.read()
+        if jobs is None:
+            return
+        self._note(jobs)
+        if not self.is_first_done and self._pages.is_at_start:
             self.is_first_done = True
             self._folds.take_over(self._found)
-        if self._token is None or (self.is_first_done and not self._unseen):
-            self._token = None
+        if self._pages.is_at_start or (self.is_first_done and not self._unseen):
+            self._pages.begin_anew()
             self._miss()
             self._next_at = self._world.now() + self._interval_s()
 
-    def _note(self, page: Page) -> None:
-        for job in page.jobs:
+    def _note(self, jobs: Sequence[JobState]) -> None:
+        for job in jobs:
             fold = fold_of(self._driver, job.name)
             if fold is None:
                 continue

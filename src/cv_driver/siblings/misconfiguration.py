@@ -119,8 +119,8 @@ def check_limits(plan: FoldPlan, indexes: Sequence[int]) -> None:
             f"{len(indexes)} folds would be {len(indexes)} training jobs; hyperparameter "
             f"'cv_max_jobs' allows {most}: raise it, lower cv_folds or cv_repeats, or {INSTEAD}"
         )
-    request = make_fold_request(plan, FoldTry(indexes[0]), max_run_s=LEAST_RUN_S)
-    n_given = len(request["HyperParameters"]) + _ADDED_LATER
+    requests = [make_fold_request(plan, FoldTry(at), max_run_s=LEAST_RUN_S) for at in indexes]
+    n_given = max(len(request["HyperParameters"]) for request in requests) + _ADDED_LATER
     if n_given > _MAX_HYPERPARAMETERS:
         raise UserError(
             f"a fold would get {n_given} hyperparameters, {n_given - len(plan.hyperparameters)} "

@@ -9,26 +9,30 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crossfold.contract.stop import StopRequest
+from crossfold.contract.stop import PATIENCE_S, StopRequest
 from crossfold.fitting.job import Job
+from crossfold.fitting.own_folders import OwnFolders, layout_of_folders, own_folders
 from crossfold.fitting.problem import FoldedProblem
 from crossfold.fitting.splitting import is_pooled
 from cv_driver.checkpoints import FoldCheckpoints
 from cv_driver.launchers.cores import Cores
 from cv_driver.launchers.inline import InlineLauncher
+from cv_driver.launchers.launcher import Launcher
 from cv_driver.siblings.asking import Asking, ask
 from cv_driver.siblings.calls import World
+from cv_driver.siblings.early_stop import ended_early
 from cv_driver.siblings.errors import CallFailed
 from cv_driver.siblings.explanations import explain_describe
 from cv_driver.siblings.fold_calls import FoldWork
-from cv_driver.siblings.fold_request import FoldPlan, output_path
+from cv_driver.siblings.fold_request import FoldPlan, folder_prefixes, output_path
 from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
-from cv_driver.siblings.left_folds import none_left
+from cv_driver.siblings.left_folds import LeftFolds, note_reached, was_reached
 from cv_driver.siblings.parent import Parent
 from cv_driver.siblings.preflight import check_job, check_plan, own_job_name
 from cv_driver.siblings.results import Expected
@@ -36,8 +40,9 @@ from cv_driver.siblings.stop_marker import marker_uri
 
 _ROUTES = Path("/proc/net/route")
 _TICK_S = 0.2
-# Between the end of the stop and the end of the process.
-_AFTER_STOP_S = 10.0
+# Folds are stopped at a pace that the account allows, an earlier start's too; then some seconds are
+# between the end of the stop and the end of the process.
+_PATIENCE_S = STOP_S + 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,37 @@ class Connection:
 
     world: World
     parent: Parent
+    stop: StopRequest
 
     def until_opened(self) -> contextlib.AbstractContextManager[None]:
         """End the folds of an earlier start where the block ends before there is a launcher."""
-        return none_left(self.world, self.parent.name, within_s=STOP_S)
+        parent = self.parent
+        left = LeftFolds(self.world, parent.name, STOP_S, parent.created)
+        return ended_early(left, self.stop, patience_s=_PATIENCE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldKind:
+    """What is run as jobs of its own: folds of our algorithms, or of a user's script.
+
+    Attributes
+    ----------
+    plan : FoldPlan
+    expected : Expected
+    fit_here : callable
+        Returns a launcher by which the driver fits folds itself, one at a time; it ends with the
+        request that it is given.
+    models : Path, optional
+        Parent of the folds' models; None where no ensemble is asked for.
+    collect : callable, optional
+        As in `FoldWork`.
+    """
+
+    plan: FoldPlan
+    expected: Expected
+    fit_here: Callable[[StopRequest], Launcher]
+    models: Path | None = None
+    collect: Callable[[Path, int], None] | None = None
 
 
 def connect_parent(job: Job, stop: StopRequest) -> Connection:
@@ -74,11 +106,13 @@ def connect_parent(job: Job, stop: StopRequest) -> Connection:
         raise explain_describe(error, name, region_of(job.environ), _routes()) from error
     chance = random.Random()  # noqa: S311 - jitter needs no secrecy
     world = World(api, time.time, time.sleep, chance, job.log)
-    # Its folds are stopped at a pace that the account allows, an earlier start's too.
-    stop.patience_s = STOP_S + _AFTER_STOP_S
-    with none_left(world, name, within_s=STOP_S):
+    checkpoints = job.opt_ml.checkpoints
+    left = LeftFolds(world, name, STOP_S, was_reached=was_reached(checkpoints, name))
+    with ended_early(left, stop, patience_s=_PATIENCE_S):
         checks = check_job(api, job.environ, job.request.driver, now=time.time(), routes=_routes())
-        return Connection(world, _asked(checks, world, stop))
+        parent = _asked(checks, world, stop)
+    note_reached(checkpoints, name)
+    return Connection(world, parent, stop)
 
 
 def open_launcher(
@@ -88,6 +122,33 @@ def open_launcher(
     checkpoints: FoldCheckpoints,
     missing: Sequence[int],
     stop: StopRequest,
+) -> SiblingLauncher:
+    """Return the launcher of an algorithm's folds; see `open_jobs`."""
+    models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
+    objective = folded.problem.spec.metrics[0].name
+    n_folds = folded.assignment.n_folds
+    folders = _own_folders(connection.parent, job, folded, missing, stop)
+    plan = FoldPlan(
+        connection.parent,
+        job.request,
+        job.hyperparameters,
+        checkpoints.key,
+        n_folds,
+        objective,
+        folders=folders,
+        whole=checkpoints.fold_key,
+    )
+
+    def fit_here(halt: StopRequest) -> Launcher:
+        return InlineLauncher(folded, Cores(1, job.n_threads), halt, models_folder=models)
+
+    return open_jobs(
+        connection, FoldKind(plan, _expected(job, folded, folders), fit_here, models), missing, stop
+    )
+
+
+def open_jobs(
+    connection: Connection, kind: FoldKind, missing: Sequence[int], stop: StopRequest
 ) -> SiblingLauncher:
     """Check that the folds `missing` can be made, say what will be, and return their launcher.
 
@@ -100,23 +161,30 @@ def open_launcher(
     Stopped
         A stop was asked for meanwhile.
     """
-    world, parent = connection.world, connection.parent
-    models = checkpoints.models if job.request.driver.final_model == "ensemble" else None
-    objective = folded.problem.spec.metrics[0].name
-    n_folds = folded.assignment.n_folds
-    plan = FoldPlan(parent, job.request, job.hyperparameters, checkpoints.key, n_folds, objective)
+    world, parent, plan = connection.world, connection.parent, kind.plan
+    driver = plan.request.driver
     line = _asked(check_plan(world.api, plan, missing, now=world.now()), world, stop)
     world.log(line)
     start = f"{world.now():.0f}-{world.chance.getrandbits(32):08x}"
     work = FoldWork(
         plan=plan,
-        expected=_expected(job, folded),
+        expected=kind.expected,
         folder=Path(tempfile.mkdtemp(prefix="crossfold-")),
-        models=models,
+        models=kind.models,
         marker=marker_uri(output_path(plan), parent.name, start),
-        max_jobs=job.request.driver.max_jobs,
+        max_jobs=driver.max_jobs,
+        collect=kind.collect,
     )
-    return SiblingLauncher(world, work, _own_fits(job, folded, models, stop))
+    if driver.driver_fits == "never":
+        return SiblingLauncher(world, work)
+    halt = StopRequest(stop)
+    own = OwnFits(kind.fit_here(halt), driver.driver_fits, halt, partial(_hurry, stop))
+    return SiblingLauncher(world, work, own)
+
+
+def _hurry(stop: StopRequest) -> None:
+    """Ask for no more than the usual seconds: there are no jobs to end any more."""
+    stop.patience_s = PATIENCE_S
 
 
 def _asked(checks: Asking, world: World, stop: StopRequest) -> Any:
@@ -129,22 +197,30 @@ def _asked(checks: Asking, world: World, stop: StopRequest) -> Any:
     return ask(checks, sleep=sleep, uniform=world.chance.uniform)
 
 
-def _expected(job: Job, folded: FoldedProblem) -> Expected:
+def _own_folders(
+    parent: Parent,
+    job: Job,
+    folded: FoldedProblem,
+    missing: Sequence[int],
+    stop: StopRequest,
+) -> OwnFolders | None:
+    """Return the folds whose channels are narrowed to their own ready folders."""
+    layout = layout_of_folders(job)
+    if layout is None or not folder_prefixes(parent, job.request.driver, layout):
+        return None
+    folders = own_folders(job, folded, layout, missing, stop)
+    n_alone = len(folders.fingerprints)
+    job.log(f"{n_alone} of {len(missing)} folds read their own ready folders alone")
+    return folders
+
+
+def _expected(job: Job, folded: FoldedProblem, folders: OwnFolders | None) -> Expected:
     return Expected(
         splits=folded.assignment.splits,
         metrics=[metric.name for metric in folded.problem.spec.metrics],
         needs_predictions=is_pooled(job.request, folded.assignment),
+        alone=() if folders is None else folders.fingerprints,
     )
-
-
-def _own_fits(
-    job: Job, folded: FoldedProblem, models: Path | None, stop: StopRequest
-) -> OwnFits | None:
-    if job.request.driver.driver_fits == "never":
-        return None
-    halt = StopRequest(stop)
-    launcher = InlineLauncher(folded, Cores(1, job.n_threads), halt, models_folder=models)
-    return OwnFits(launcher, job.request.driver.driver_fits, halt)
 
 
 def _routes() -> str:

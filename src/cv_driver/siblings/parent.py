@@ -48,10 +48,22 @@ class Parent:
         return str(self.described["TrainingJobArn"])
 
     @property
+    def created(self) -> float | None:
+        """When the driver's job was created, seconds since 1970."""
+        created: float | None = self.described.get("CreationTime")
+        return created
+
+    @property
     def tuning_job(self) -> str | None:
         """Name of the tuning job that the driver is a trial of."""
         arn: str = self.described.get("TuningJobArn") or ""
         return arn.rpartition("/")[2] or None
+
+    @property
+    def image(self) -> str | None:
+        """The image's URI, or the name of the algorithm that stands for it; as it was given."""
+        given: Mapping[str, str] = self.described.get("AlgorithmSpecification") or {}
+        return given.get("TrainingImage") or given.get("AlgorithmName") or None
 
     @property
     def resources(self) -> Mapping[str, Any]:

@@ -14,47 +14,24 @@ import math
 import shutil
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.errors import AlgorithmError, PlatformError
-from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, FoldResult, load_fold_result
+from crossfold.fitting.fold_result import (
+    FOLD_MODEL,
+    FOLD_RESULT,
+    FoldResult,
+    HeldOut,
+    load_fold_result,
+)
 
 _DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
-
-
-class HeldOut(Protocol):
-    """What is known of a fold's rows before it runs; `crossfold.folds.assignment.Split` is one."""
-
-    @property
-    def fold(self) -> int:
-        """Counted from 0."""
-        ...
-
-    @property
-    def repeat(self) -> int:
-        """Counted from 0."""
-        ...
-
-    @property
-    def n_train(self) -> int:
-        """Rows fitted on."""
-        ...
-
-    @property
-    def n_test(self) -> int:
-        """Rows held out."""
-        ...
-
-    @property
-    def test(self) -> NDArray[np.int64]:
-        """Rows held out, ascending."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +43,29 @@ class Expected:
     splits : sequence of HeldOut
         By fold, over folds × repeats.
     metrics : sequence of str
-        Names of all metrics, the objective first.
+        Names of all metrics, the objective first; empty where only a fold's output tells them.
     needs_predictions : bool
         Whether scores are computed from held-out predictions, so that metric values alone are
         no result.
+    gives_predictions : bool
+        Whether a fold's result holds held-out predictions; a user's script may have none.
+    alone : collection of int
+        Folds that read nothing but their own rows, and so number these from 0: those fitted on
+        first, then those held out.
     """
 
     splits: Sequence[HeldOut]
     metrics: Sequence[str]
     needs_predictions: bool
+    gives_predictions: bool = True
+    alone: Collection[int] = ()
+
+    def rows_of(self, index: int) -> NDArray[np.int64]:
+        """Return the held-out rows of a fold as its job numbers them."""
+        split = self.splits[index]
+        if index in self.alone:
+            return np.arange(split.n_train, split.n_train + split.n_test)
+        return split.test
 
 
 def output_uri(described: Mapping[str, Any]) -> str:
@@ -107,15 +98,16 @@ def read_result(archive: Path, index: int, expected: Expected) -> FoldResult:
         raise PlatformError(f"its output has no readable {FOLD_RESULT}: {error}") from error
     finally:
         aside.unlink(missing_ok=True)
-    if result.prediction is None:
+    if result.prediction is None and expected.gives_predictions:
         raise PlatformError("its output has no predictions")
-    if result.index != index or not np.array_equal(result.rows, expected.splits[index].test):
+    split = expected.splits[index]
+    if result.index != index or not np.array_equal(result.rows, expected.rows_of(index)):
         raise PlatformError(
             f"its output is of fold {result.index} with {len(result.rows)} held-out rows, "
-            f"not of fold {index} with {expected.splits[index].n_test}"
+            f"not of fold {index} with its own {split.n_test}"
         )
     _refuse_nan(result)
-    return result
+    return replace(result, rows=split.test)
 
 
 def read_metrics(described: Mapping[str, Any], index: int, expected: Expected) -> FoldResult:
@@ -134,23 +126,18 @@ def read_metrics(described: Mapping[str, Any], index: int, expected: Expected) -
     }
     scores = {name: told.get(f"validation:{name}") for name in expected.metrics}
     missing = [name for name, value in scores.items() if value is None]
+    if not expected.metrics:
+        raise PlatformError("its output is not in S3, and nothing else tells which metric counts")
     if missing or expected.needs_predictions:
         why = f"no value of {', '.join(missing)}" if missing else "no predictions, which are pooled"
         raise PlatformError(f"its output is not in S3, and its metrics in the log have {why}")
     split = expected.splits[index]
-    result = FoldResult(
-        index=index,
-        fold=split.fold,
-        repeat=split.repeat,
-        rows=split.test,
-        prediction=None,
-        n_train=split.n_train,
-        n_test=split.n_test,
-        best_round=None,
-        train={},
+    result = FoldResult.of_split(
+        index,
+        split,
         validation={name: value for name, value in scores.items() if value is not None},
         fit_seconds=float(described.get("TrainingTimeInSeconds", 0)),
-        score_seconds=0.0,
+        source="final_metrics",
     )
     _refuse_nan(result)
     return result

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import CrossfoldError
+from crossfold.fitting.job import Job
 from cv_driver.siblings.api import SageMakerApi
 from cv_driver.siblings.errors import CallFailed, Denied
 
@@ -22,6 +23,20 @@ LOOK_S = 10.0
 def marker_uri(output_path: str, driver: str, start: str) -> str:
     """Return the marker of one start of a driver; `output_path` has no slash at the end."""
     return f"{output_path}/{driver}/stop/{start}"
+
+
+def heed_driver(job: Job, stop: StopRequest) -> None:
+    """End a fold together with its driver, also where nobody stops the fold's job."""
+    uri = job.request.driver.stop_marker
+    if uri is None:
+        return
+
+    def api() -> SageMakerApi:
+        from cv_driver.sagemaker_api import connect
+
+        return connect(job.environ)
+
+    watch_marker(api, uri, stop, job.log)
 
 
 def watch_marker(

@@ -22,8 +22,9 @@ from typing import IO, Any, NoReturn
 from crossfold.errors import PlatformError, UserError
 
 _BLOCK_BYTES = 1 << 16
-# tarfile reads a header of any announced length into memory; data it reads in small blocks.
-_MAX_HEADER_BYTES = 1 << 20
+# tarfile reads headers of any announced length and number into memory; data it reads in blocks.
+_FIRST_HEADER_BYTES = 1 << 20
+_HEADER_BYTES_PER_MEMBER = 1 << 12
 # What the libraries raise on bytes that are no archive; headers within headers nest without end.
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError)
 
@@ -89,12 +90,15 @@ class _Unpacking:
             plain: Any = stack.enter_context(self._archive.open("rb"))
             if plain.peek(2)[:2] == b"\x1f\x8b":
                 plain = stack.enter_context(gzip.GzipFile(fileobj=plain))
-            tar = stack.enter_context(tarfile.open(fileobj=_Guarded(plain), mode="r:"))  # type: ignore[call-overload] # of a file it needs what _Guarded has
+            guarded = _Guarded(plain)
+            tar = stack.enter_context(tarfile.open(fileobj=guarded, mode="r:"))  # type: ignore[call-overload] # of a file it needs what _Guarded has
             # Not by iterating: that keeps every member in memory.
             while (member := tar.next()) is not None:
                 tar.members = []
                 self._count(member)
+                guarded.is_header = False
                 self._write(tar, member)
+                guarded.next_header()
         for path in self._folder.rglob("*"):
             if path.is_symlink() and not self._is_inside(os.path.realpath(path)):
                 self._refuse(path.name, "is a link that leads out of the archive")
@@ -185,16 +189,25 @@ class _Unpacking:
 
 
 class _Guarded:
-    """The decompressed archive, of which no single read is large."""
+    """The decompressed archive, of which headers are a small part."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source = source
+        self._room = _FIRST_HEADER_BYTES
+        self.is_header = True
         self.tell, self.seek = source.tell, source.seek
 
+    def next_header(self) -> None:
+        """Let tarfile read the header of one more member."""
+        self.is_header = True
+        self._room += _HEADER_BYTES_PER_MEMBER
+
     def read(self, n_bytes: int = -1) -> bytes:
-        """Read at most `n_bytes`, as tarfile asks for a header or a block of data."""
-        if not 0 <= n_bytes <= _MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {n_bytes} bytes")
+        """Read `n_bytes`, as tarfile asks for a header or a block of data."""
+        if self.is_header:
+            if not 0 <= n_bytes <= self._room:
+                raise tarfile.ReadError(f"headers of more than {self._room:,} bytes")
+            self._room -= n_bytes
         return self._source.read(n_bytes)
 
 

@@ -124,6 +124,7 @@ def run_child(
             passing.append(_Passing(process.stdout, 1 if into is None else into, on_output))
         lines, was_told = _follow(process, report, stop)
         process.wait()
+        _end_unwatched(lines)
         for each in passing:
             each.join(_DRAIN_S)
     return _ending(program, lines, bytes(passing[0].kept), was_stopped=was_told)
@@ -208,6 +209,14 @@ def _follow(
         text += block
 
 
+def _end_unwatched(lines: Sequence[Sequence[str]]) -> None:
+    """End the program whose warden was killed before it could tell the end."""
+    said = {words[0]: words[1:] for words in lines}
+    if "started" in said and "ended" not in said:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(said["started"][0]), signal.SIGKILL)
+
+
 def _ending(
     program: Program, lines: Sequence[Sequence[str]], errors: bytes, *, was_stopped: bool
 ) -> Ending:
@@ -222,10 +231,7 @@ def _ending(
         status, left_behind, was_killed = said["ended"]
         code = os.waitstatus_to_exitcode(status)
         return Ending(code, was_stopped, bool(was_killed), left_behind, errors)
-    if "started" in said:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(said["started"][0], signal.SIGKILL)
-    elif was_stopped:
+    if "started" not in said and was_stopped:
         return Ending(-signal.SIGTERM, was_stopped)
     raise PlatformError(f"the process that watched {_name(program)} was killed; see the log")
 

@@ -62,10 +62,10 @@ def find_entry_point(folder: Path, name: str) -> EntryPoint:
         )
     kind = _kind(folder, name)
     path = folder / pure
-    if kind == "package" and not path.is_file():
+    if kind == "package" and not _is_file(path):
         # The module may be one that the installation brings.
         return EntryPoint(name, kind, _module_argv(name))
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+    if not _is_file(path) or not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(
             f"sagemaker_program is {name!r}, but the source has no such file ({_files_in(folder)})"
         )
@@ -93,6 +93,13 @@ def is_package(folder: Path) -> bool:
         return "build-system" in tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"pyproject.toml of the source cannot be read: {error}") from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # of a name that is longer than any
 
 
 def _kind(folder: Path, name: str) -> Kind:

@@ -21,6 +21,9 @@ _TRACEBACK = re.compile(r"^(Traceback \(most recent call last\)|\s*\+ Exception 
 _EXCEPTION = re.compile(
     r"^(?:\s*\| )?([A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning|Group)\b.*)"
 )
+# Colours, links and titles of terminals; then whatever else no line of text holds.
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ANY_NAME = re.compile(r"^([A-Za-z_][\w.]*(: .*)?)$")
 _MEMORY = "most likely the instance ran out of memory: choose one with more memory or fewer rows"
 
@@ -101,6 +104,7 @@ def _signal_name(number: int) -> str:
 def _lines(errors: bytes) -> list[str]:
     # A bar of progress overwrites its line; what was written last is what a person saw.
     text = errors.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    text = _CONTROL.sub("", _TERMINAL.sub("", text))
     return [line.rsplit("\r", 1)[-1] for line in text.split("\n")]
 
 

@@ -58,12 +58,16 @@ class PreparedScript:
         What it is told of the hosts.
     grace_s : float
         Seconds between SIGTERM and SIGKILL.
+    digest : str
+        SHA-256 of the source as it was brought, as an installation may write beside it; empty
+        where nobody asks, for one run.
     """
 
     source: Source
     entry: EntryPoint
     hosts: Hosts
     grace_s: float
+    digest: str
 
     @property
     def name(self) -> str:
@@ -135,8 +139,9 @@ def prepare_script(job: Job, hosts: Hosts, stop: StopRequest) -> PreparedScript:
     _refuse_launchers(job.hyperparameters)
     source = fetch_source(job.opt_ml, job.hyperparameters, job.environ)
     entry = find_entry_point(source.folder, job.request.script or "")
+    digest = "" if job.request.mode == "script" else _digest(source.folder)
     _install(job, source, entry, stop)
-    return PreparedScript(source, entry, hosts, grace_s)
+    return PreparedScript(source, entry, hosts, grace_s, digest)
 
 
 def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
@@ -152,6 +157,20 @@ def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
         A stop was asked for before the script was started.
     """
     prepare_script(job, hosts, stop).run(job, stop)
+
+
+def _digest(folder: Path) -> str:
+    """Return the SHA-256 of names and contents."""
+    from crossfold.data.row_files import fingerprint_of_files
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return fingerprint_of_files(
+        [
+            (path.relative_to(folder).as_posix(), path)
+            for path in files
+            if "__pycache__" not in path.parts
+        ]
+    )
 
 
 def _grace_s(environ: Mapping[str, str]) -> float:

@@ -98,7 +98,7 @@ def _place(opt_ml: OptMl, given: str | None) -> Path:
     """Return the file or folder of this machine that holds the code."""
     if given is not None:
         place = Path(given.removeprefix("file://"))
-        if not place.exists():
+        if not _exists(place):
             raise UserError(
                 f"sagemaker_submit_directory is {given!r}, which does not exist; expected an "
                 "s3:// URI, an archive or a folder"
@@ -112,6 +112,13 @@ def _place(opt_ml: OptMl, given: str | None) -> Path:
         )
     archive = place / _ARCHIVE
     return archive if archive.is_file() else place
+
+
+def _exists(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError:
+        return False  # of a name that is longer than any
 
 
 def _take(place: Path, folder: Path) -> Path:

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from crossfold.contract.stop import PATIENCE_S, Stopped, StopRequest
+from crossfold.errors import AlgorithmError
+from cv_driver.siblings.calls import World
+from cv_driver.siblings.early_stop import ended_early
+from cv_driver.siblings.left_folds import LeftFolds
+from tests.sibling_api import DRIVER, SiblingWorld
+from tests.unit.test_left_folds import killed_with_folds_running
+
+_PATIENT_S = 100.0
+_LIMIT_S = 10.0
+
+
+def left_in(world: SiblingWorld) -> LeftFolds:
+    own = World(world.api, world.now, world.sleep, random.Random(0), world.log.append)
+    return LeftFolds(own, DRIVER, 90.0)
+
+
+class Busy(StopRequest):
+    """A stop that tells when nobody needs to be patient any more."""
+
+    def __init__(self) -> None:
+        self.is_hurried = threading.Event()
+        super().__init__()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "patience_s" and value == PATIENCE_S and self.is_set:
+            self.is_hurried.set()
+
+
+def test_a_stop_ends_left_folds_while_the_data_is_still_read(tmp_path: Path) -> None:
+    world, stop = killed_with_folds_running(tmp_path), Busy()
+    world.api.calls.clear()
+    seen: list[tuple[float, list[str]]] = []
+
+    def read() -> None:
+        """Be stopped, and look at no stop, as a library does."""
+        patience_s = stop.patience_s
+        stop.set()
+        assert stop.is_hurried.wait(_LIMIT_S)
+        seen.append((patience_s, world.running()))
+
+    with pytest.raises(Stopped), ended_early(left_in(world), stop, patience_s=_PATIENT_S):
+        read()
+
+    assert seen == [(_PATIENT_S, [])]
+    assert stop.patience_s == PATIENCE_S
+    assert world.api.calls["ListTrainingJobs"] == 1
+
+
+def test_a_failure_ends_left_folds_once(tmp_path: Path) -> None:
+    world, stop = killed_with_folds_running(tmp_path), StopRequest()
+
+    with pytest.raises(AlgorithmError), ended_early(left_in(world), stop, patience_s=_PATIENT_S):
+        raise AlgorithmError("the split failed")
+
+    assert world.running() == []
+    assert stop.patience_s == _PATIENT_S
+
+
+def test_a_stop_that_the_block_does_not_see_is_raised_at_its_end(tmp_path: Path) -> None:
+    world, stop = killed_with_folds_running(tmp_path), StopRequest()
+
+    with pytest.raises(Stopped), ended_early(left_in(world), stop, patience_s=_PATIENT_S):
+        stop.set()
+
+    assert world.running() == []
+
+
+def test_a_block_that_ends_well_leaves_folds_and_patience(tmp_path: Path) -> None:
+    world, stop = killed_with_folds_running(tmp_path), StopRequest()
+    n_threads = threading.active_count()
+
+    with ended_early(left_in(world), stop, patience_s=_PATIENT_S):
+        assert threading.active_count() == n_threads + 1
+
+    assert threading.active_count() == n_threads
+    assert len(world.running()) == world.n_folds
+    assert stop.patience_s == _PATIENT_S
