@@ -44,6 +44,7 @@ def _serve(settings: Settings, listener: socket.socket, environ: Mapping[str, st
     with running(settings, listener):
         for name, value in exports(settings, write_sdk_defaults(settings), environ).items():
             print(f"export {name}={shlex.quote(value)}")
+        print(f"control plane: its page is {settings.endpoint}/_plane/", file=sys.stderr)
         print("ready", flush=True)
         signals.wait()
         print("control plane: ending every job", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The one address that is listened on, and the names under which it may be called."""
+"""The one address that is listened on, its ports, and the names under which it may be called."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ def listen(port: int) -> socket.socket:
             f"port {port} of {_HOST} cannot be had ({error.strerror}); end the program that has "
             "it, or give --port another number"
         ) from error
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind((_HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def is_own(authority: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shlex
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from local_test.control_plane.listening import free_port
+
+__all__ = ["PlaneFailed", "RunningPlane", "free_port", "plane_process", "read_exports"]
 
 _LOOK_S = 0.05
 _READY_S = 60.0
@@ -36,14 +39,6 @@ class RunningPlane:
     def url(self) -> str:
         """The address of everything that the plane serves."""
         return self.exports["AWS_ENDPOINT_URL"]
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""HTTP: SageMaker's calls to the plane, ``/_plane/`` to the views, everything else to moto.
+"""HTTP: SageMaker's calls to the plane, ``/_plane/`` to page and views, everything else to moto.
 
 One endpoint serves all, because ``AWS_ENDPOINT_URL`` is one address; SageMaker is told by the
 target header of its JSON protocol or by the scope of the signature, the others by moto itself.
@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from local_test.control_plane import admin
 from local_test.control_plane.api.calls import LostResponse
+from local_test.control_plane.invoking.door import PREFIX, Invocations
 from local_test.control_plane.listening import is_own
+from local_test.control_plane.page.routes import Page
 from local_test.control_plane.plane import Plane
 from local_test.control_plane.wire.errors import (
     InternalFailure,
@@ -44,15 +47,24 @@ _TICK_S = 0.1
 class Application:
     """The WSGI application; `other` answers all that is not SageMaker's.
 
-    `changed` is told of every request that `other` has answered.
+    `changed` is told of every request that `other` has answered; `page` is for browsers, and
+    `invocations` answers what is asked of endpoints.
     """
 
     def __init__(
-        self, plane: Plane, other: WSGIApplication, *, changed: Callable[[WSGIEnvironment], None]
+        self,
+        plane: Plane,
+        other: WSGIApplication,
+        *,
+        changed: Callable[[WSGIEnvironment], None],
+        page: Page | None = None,
+        invocations: Invocations | None = None,
     ) -> None:
         self._plane = plane
         self._other = other
         self._changed = changed
+        self._page = page
+        self._invocations = invocations
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -61,11 +73,16 @@ class Application:
             said = {"message": f"{page!r} is not this machine; pages may not call the plane"}
             refusal = Response(json.dumps(said), 403, content_type="application/json")
             return refusal(environ, start_response)
+        if _is_visit(request):
+            return redirect(admin.PREFIX)(environ, start_response)
         if request.path.startswith(admin.PREFIX):
-            return admin.answer(self._plane, request)(environ, start_response)
+            return self._viewed(request)(environ, start_response)
         if _is_sagemaker(request):
             return self._sagemaker(request)(environ, start_response)
-        if request.path.startswith("/moto-api"):
+        return self._others(environ, start_response)
+
+    def _others(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/moto-api"):
             # It would empty the buckets under running jobs.
             return Response("not served by the control plane\n", 404)(environ, start_response)
         try:
@@ -75,6 +92,10 @@ class Application:
             return Response(f"{error}\n", 501)(environ, start_response)
         self._changed(environ)
         return answer
+
+    def _viewed(self, request: Request) -> Response:
+        shown = None if self._page is None else self._page.answer(request)
+        return admin.answer(self._plane, request) if shown is None else shown
 
     def _sagemaker(self, request: Request) -> Response:
         try:
@@ -90,9 +111,10 @@ class Application:
 
     def _called(self, request: Request) -> Response:
         if _TARGET not in request.headers:
+            if self._invocations is not None and request.path.startswith(PREFIX):
+                return self._invocations.answer(request)
             raise UnknownOperation(
-                f"{request.method} {request.path} is not served by this control plane yet: it "
-                "simulates training and tuning jobs, no endpoints."
+                f"{request.method} {request.path} is not served by this control plane."
             )
         operation = parse_target(request.headers[_TARGET])
         if (request.content_length or 0) > _MOST_BYTES:
@@ -170,6 +192,12 @@ def _page_of(request: Request) -> str | None:
         return request.host
     origin = request.headers.get("Origin")
     return None if origin is None or is_own(origin.partition("://")[2]) else origin
+
+
+def _is_visit(request: Request) -> bool:
+    """Whether a person looks for the page; for a client of S3 the root lists the buckets."""
+    is_above = request.path in {"/", admin.PREFIX.rstrip("/")} and request.method == "GET"
+    return is_above and request.headers.get("Sec-Fetch-Mode") == "navigate"
 
 
 def _is_sagemaker(request: Request) -> bool:

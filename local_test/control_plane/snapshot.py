@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from local_test.control_plane.fold_scores import Folds
 from local_test.control_plane.plane import Plane
+from local_test.control_plane.resources import resources
 from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.tuning.describe import best_trial
 from local_test.control_plane.tuning.record import Trial, TuningJob
+from local_test.control_plane.tuning.space import Categorical, Range
 from local_test.control_plane.tuning.trial_request import read_definitions
 
 
@@ -23,6 +26,7 @@ def snapshot(plane: Plane) -> dict[str, Any]:
             "training_jobs": [
                 _training(plane, job, tuning_of.get(job.name)) for job in plane.training.all()
             ],
+            "resources": resources(plane),
         }
 
 
@@ -43,6 +47,7 @@ def _tuning(plane: Plane, job: TuningJob) -> dict[str, Any]:
         },
         "max_jobs": limits.get("MaxNumberOfTrainingJobs"),
         "max_parallel": limits["MaxParallelTrainingJobs"],
+        "ranges": [_range(each) for each in definition.space],
         "best": None if best is None else {"job": best.job_name, "value": best.value},
         "created": job.created,
         "ended": job.ended,
@@ -53,6 +58,12 @@ def _tuning(plane: Plane, job: TuningJob) -> dict[str, Any]:
             if trial.job_name in job_of
         ],
     }
+
+
+def _range(tuned: Range) -> dict[str, Any]:
+    if isinstance(tuned, Categorical):
+        return {"name": tuned.name, "values": list(tuned.values)}
+    return {"name": tuned.name, "low": tuned.low, "high": tuned.high, "scale": tuned.scale}
 
 
 def _trial(job: TrainingJob, trial: Trial) -> dict[str, Any]:
@@ -88,5 +99,18 @@ def _training(plane: Plane, job: TrainingJob, tuning_job: str | None) -> dict[st
         "failure_reason": job.failure_reason,
         "tags": plane.tags.of(job.arn),
         "hyperparameters": job.request.get("HyperParameters", {}),
+        "folds": _folds(plane.fold_scores.of(job.name)),
         "last_line": plane.last_lines.of(job.name),
+    }
+
+
+def _folds(folds: Folds | None) -> dict[str, Any] | None:
+    if folds is None:
+        return None
+    return {
+        "metric": folds.metric,
+        "total": folds.total,
+        "scores": [
+            {"fold": number, "value": folds.scores[number]} for number in sorted(folds.scores)
+        ],
     }

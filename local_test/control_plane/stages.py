@@ -6,14 +6,14 @@ folders are ``<root>/training-jobs/<name>/<attempt>/<host>/{ml,log}``; an attemp
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from local_test.control_plane.aside import Aside
 from local_test.control_plane.hosts.cluster import instance_groups
 from local_test.control_plane.hosts.opt_ml import (
     DATA,
@@ -32,15 +32,10 @@ from local_test.control_plane.training.ports import (
     ClientFault,
     Host,
     Launch,
-    PlatformFault,
     Uploaded,
     Work,
 )
 from local_test.control_plane.training.record import TrainingJob
-
-Result = TypeVar("Result")
-
-_logger = logging.getLogger(__name__)
 
 
 class ThreadedStages:
@@ -64,20 +59,20 @@ class ThreadedStages:
         self._keep = keep
         self._checkpoints = Checkpoints(store)
         self._hosts: dict[str, tuple[Host, ...]] = {}
-        self._uploads: dict[str, _Aside[Uploaded]] = {}
+        self._uploads: dict[str, Aside[Uploaded]] = {}
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="stages")
 
     def prepare(self, job: TrainingJob) -> Work[Launch]:
-        return _Aside(self._pool, self._prepare, replace(job))
+        return Aside(self._pool, self._prepare, replace(job))
 
     def sync(self, job: TrainingJob) -> Work[bool]:
-        return _Aside(self._pool, self._sync, replace(job))
+        return Aside(self._pool, self._sync, replace(job))
 
     def upload(self, job: TrainingJob, *, with_model: bool) -> Work[Uploaded]:
         # Once per job, however often it is asked for; after a failure it is tried again.
         work = self._uploads.get(job.name)
         if work is None or work.has_failed():
-            work = _Aside(self._pool, self._upload, replace(job), with_model)
+            work = Aside(self._pool, self._upload, replace(job), with_model)
             self._uploads[job.name] = work
         return work
 
@@ -135,30 +130,6 @@ class ThreadedStages:
             # The rest of the tree is small and worth a look; the data are still in S3.
             _remove(host.opt_ml / DATA)
         return uploaded
-
-
-class _Aside(Generic[Result]):
-    """Work of a thread that is polled."""
-
-    def __init__(
-        self, pool: ThreadPoolExecutor, function: Callable[..., Result], *arguments: Any
-    ) -> None:
-        self._future: Future[Result] = pool.submit(function, *arguments)
-
-    def poll(self) -> Result | None:
-        if not self._future.done():
-            return None
-        try:
-            return self._future.result()
-        except (ClientFault, PlatformFault):
-            raise
-        except Exception as error:
-            _logger.exception("a stage failed")
-            raise PlatformFault(f"{type(error).__name__}: {error}") from error
-
-    def has_failed(self) -> bool:
-        """Whether it has ended without a result."""
-        return self._future.done() and self._future.exception() is not None
 
 
 def _attempt(job: TrainingJob) -> int:

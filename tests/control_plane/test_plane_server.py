@@ -194,8 +194,8 @@ def test_the_stores_cannot_be_emptied_from_outside(served: Served) -> None:
     assert connection.getresponse().status == 404
 
 
-def test_endpoints_are_said_not_to_be_simulated(served: Served) -> None:
-    with pytest.raises(ClientError, match="not served by this control plane yet"):
+def test_a_plane_without_servers_of_models_says_that_it_serves_no_endpoints(served: Served) -> None:
+    with pytest.raises(ClientError, match="is not served by this control plane"):
         served.client("sagemaker-runtime").invoke_endpoint(EndpointName="demo", Body=b"1,2")
 
 

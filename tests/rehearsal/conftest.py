@@ -63,11 +63,17 @@ def _of_script(name: str) -> Callable[[Rehearsal], Ran]:
 
 
 boto3_jobs = _of_script("boto3_jobs")
+boto3_processing = _of_script("boto3_processing")
+sdk2_register = _of_script("sdk2_register")
 sdk2_train = _of_script("sdk2_train")
 sdk2_tune = _of_script("sdk2_tune")
 sdk2_early_stopping = _of_script("sdk2_early_stopping")
 sdk2_failure = _of_script("sdk2_failure")
 sdk2_stop = _of_script("sdk2_stop")
+sdk2_deploy = _of_script("sdk2_deploy")
+sdk2_deploy_best = _of_script("sdk2_deploy_best")
+sdk3_deploy = _of_script("sdk3_deploy")
+sdk3_register = _of_script("sdk3_register")
 sdk3_train = _of_script("sdk3_train")
 sdk3_tune = _of_script("sdk3_tune")
 

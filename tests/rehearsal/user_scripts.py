@@ -19,23 +19,39 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.datasets import Rows, diabetes_rows
+from tests.conftest import ROOT
+from tests.datasets import Rows, diabetes_rows, iris_rows
 from tests.local_mode.sdk import sdk_python
 from tests.rehearsal.plane_process import RunningPlane
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SDK_NAMES = (
+    "sdk2_register",
     "sdk2_train",
     "sdk2_tune",
     "sdk2_early_stopping",
     "sdk2_failure",
     "sdk2_stop",
     "sdk2_siblings",
+    "sdk2_deploy",
+    "sdk2_deploy_best",
+    "sdk2_script",
+    "sdk2_transform",
+    "sdk3_register",
     "sdk3_train",
     "sdk3_tune",
     "sdk3_siblings",
+    "sdk3_transform",
+    "sdk3_deploy",
+    "sdk3_script",
+    "sdk3_script_trainer",
 )
-NAMES = ("boto3_jobs", *SDK_NAMES)
+NAMES = ("boto3_jobs", "boto3_processing", *SDK_NAMES)
+# These bring a script of their own, which classifies.
+SCRIPT_NAMES = ("sdk2_script", "sdk3_script", "sdk3_script_trainer")
+SOURCE = ROOT / "local_test/scripts"
+# What the README tells users to run.
+BEST = ROOT / "local_test/control_plane/examples/deploy_best_with_sdk2.py"
 _TIMEOUT_S = 270
 _NOBODY = "http://127.0.0.1:9"
 _KEPT = ("PATH", "LANG", "TMPDIR")
@@ -63,22 +79,34 @@ def rows() -> Rows:
     return diabetes_rows()[1:201]
 
 
+def flowers() -> Rows:
+    """Return 150 flowers of three kinds without a header, the label first."""
+    return iris_rows()
+
+
 def run_scripts(names: Iterable[str], plane: RunningPlane, folder: Path) -> dict[str, Ran]:
     """Run scripts side by side to their ends; each has a folder of its own for its downloads."""
-    path = folder / "rows.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows())
     wanted = list(names)
+    tables = {"rows.csv": rows(), "flowers.csv": flowers(), "diabetes.csv": diabetes_rows()}
+    for name, table in tables.items():
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(table)
     with ThreadPoolExecutor(max_workers=len(NAMES)) as pool:
-        ended = pool.map(partial(_run, plane=plane, rows_path=path), wanted)
+        ended = pool.map(partial(_run, plane=plane, folder=folder), wanted)
         return dict(zip(wanted, ended, strict=True))
 
 
-def _run(name: str, *, plane: RunningPlane, rows_path: Path) -> Ran:
-    out = rows_path.parent / name
+def _run(name: str, *, plane: RunningPlane, folder: Path) -> Ran:
+    out = folder / name
     out.mkdir()
+    arguments = [folder / "rows.csv", out]
+    if name in SCRIPT_NAMES:
+        arguments = [folder / "flowers.csv", out, SOURCE]
+    script = SCRIPTS / f"{name}.py"
+    if name == "sdk2_deploy_best":
+        script, arguments = BEST, [folder / "diabetes.csv", Path("--label=progression")]
     ended = subprocess.run(
-        [_python(name), "-u", SCRIPTS / f"{name}.py", rows_path, out],
+        [_python(name), "-u", script, *arguments],
         env=_environ(plane.exports, home=out),
         cwd=out,
         stdout=subprocess.PIPE,

@@ -19,7 +19,18 @@ from local_test.control_plane.wire.validation import validate
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 # Where a request names what it is about, for faults that are meant for one job.
-_NAMES = ("TrainingJobName", "HyperParameterTuningJobName", "ResourceArn")
+_NAMES = (
+    "TrainingJobName",
+    "HyperParameterTuningJobName",
+    "ProcessingJobName",
+    "TransformJobName",
+    "ModelPackageName",
+    "ModelPackageGroupName",
+    "EndpointName",
+    "EndpointConfigName",
+    "ModelName",
+    "ResourceArn",
+)
 
 
 class LostResponse(Exception):

@@ -48,6 +48,11 @@ class Tags:
         """Return a resource's tags in the order in which they came."""
         return dict(self._tags.get(arn, {}))
 
+    def forget(self, arn: str) -> None:
+        """Let the tags of a deleted resource go with it."""
+        self._tags.pop(arn, None)
+        self._journal.remove(_KIND, arn)
+
     def add(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer AddTags."""
         arn = self._known(request)

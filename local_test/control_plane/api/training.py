@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from local_test.control_plane.api.consistency import as_of
 from local_test.control_plane.api.names import arn_of
 from local_test.control_plane.api.pages import page
-from local_test.control_plane.api.tags import Tags, check
+from local_test.control_plane.api.tags import Tags, as_list, check
 from local_test.control_plane.clock import Clock
+from local_test.control_plane.search.finding import Searched
 from local_test.control_plane.training.describe import describe, summary
 from local_test.control_plane.training.machine import TrainingJobs
 from local_test.control_plane.training.record import TrainingJob
@@ -69,6 +70,14 @@ class TrainingApi:
         """Answer StopTrainingJob."""
         self.jobs.stop(request["TrainingJobName"])
         return {}
+
+    def searched(self) -> Searched:
+        """Return the training jobs as Search finds them."""
+        return Searched("TrainingJob", "TrainingJobArn", self._records)
+
+    def _records(self) -> Sequence[Request]:
+        seen = [job for job in map(self._seen, self.jobs.all()) if job is not None]
+        return [{**describe(job), "Tags": as_list(self.tags.of(job.arn))} for job in seen]
 
     def _seen(self, job: TrainingJob) -> TrainingJob | None:
         return as_of(job, self.clock.now() - self.lag_s) if self.lag_s else job

@@ -7,8 +7,9 @@ from typing import Any
 
 from local_test.control_plane.api.names import arn_of
 from local_test.control_plane.api.pages import page
-from local_test.control_plane.api.tags import Tags, check
+from local_test.control_plane.api.tags import Tags, as_list, check
 from local_test.control_plane.clock import Clock
+from local_test.control_plane.search.finding import Searched
 from local_test.control_plane.training.machine import TrainingJobs
 from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.tuning.describe import describe, list_trials, list_tuning_jobs
@@ -42,10 +43,7 @@ class TuningApi:
 
     def describe(self, request: Request) -> Request:
         """Answer DescribeHyperParameterTuningJob."""
-        job = self.jobs.get(request["HyperParameterTuningJobName"])
-        return describe(
-            job, training=self._find_training, tuning=self._find_tuning, now=self.clock.now()
-        )
+        return self._describe(self.jobs.get(request["HyperParameterTuningJobName"]))
 
     def list(self, request: Request) -> Request:
         """Answer ListHyperParameterTuningJobs."""
@@ -64,6 +62,22 @@ class TuningApi:
         """Answer StopHyperParameterTuningJob."""
         self.jobs.stop(request["HyperParameterTuningJobName"])
         return {}
+
+    def searched(self) -> Searched:
+        """Return the tuning jobs as Search finds them."""
+        return Searched(
+            "HyperParameterTuningJob",
+            "HyperParameterTuningJobArn",
+            lambda: [
+                {**self._describe(job), "Tags": as_list(self.tags.of(job.arn))}
+                for job in self.jobs.all()
+            ],
+        )
+
+    def _describe(self, job: TuningJob) -> Request:
+        return describe(
+            job, training=self._find_training, tuning=self._find_tuning, now=self.clock.now()
+        )
 
     def _find_training(self, name: str) -> TrainingJob | None:
         try:

@@ -2,7 +2,8 @@
 
 The client stays attached, so its output is the host's log and its end the container's.  The plane
 listens on 127.0.0.1, so a single host shares the machine's network; several get a network of their
-own with their names as aliases, from which the plane cannot be reached.
+own with their names as aliases, from which the plane cannot be reached.  Nor can it be from a
+container that serves: that one has the engine's own network, and a port on this machine.
 
 Sources: AWS docs, "How Amazon SageMaker Runs Your Training Image" (entry point, arguments and
 signals), "Use Amazon SageMaker in network isolation"; Docker's reference of ``docker run`` (exit
@@ -24,6 +25,8 @@ from local_test.control_plane.training.ports import ClientFault, Host, Launch, P
 
 LABEL = "crossfold.plane"
 _CALL_S = 30.0
+# Where a container that serves listens; source: AWS docs, "Use Your Own Inference Code".
+_PORT = 8080
 # What the engine says of an image that no retry brings.
 _USERS_FAULTS = ("no such image", "no such object", "invalid reference")
 
@@ -117,6 +120,8 @@ class DockerExecutor:
         words += [f"--label={LABEL}.job={launch.job_name}"]
         if network is not None:
             words += [f"--network={network.name}", f"--network-alias={host.name}"]
+        elif launch.port is not None:
+            words += [f"--publish=127.0.0.1:{launch.port}:{_PORT}"]
         else:
             words += [f"--network={'none' if launch.is_isolated else 'host'}"]
         opt_ml = host.opt_ml.resolve()
@@ -128,7 +133,7 @@ class DockerExecutor:
         if launch.entrypoint:
             words += [f"--entrypoint={launch.entrypoint[0]}"]
             return [*words, image, *launch.entrypoint[1:], *launch.arguments]
-        return [*words, image, *(launch.arguments or ("train",))]
+        return [*words, image, *(launch.arguments or launch.command)]
 
     def _call(self, *words: str) -> str:
         """Run the client to its end.

@@ -71,7 +71,8 @@ class ProcessExecutor:
             time.sleep(_LOOK_S)
 
     def _words(self, launch: Launch) -> list[str]:
-        words = [*launch.entrypoint, *launch.arguments] or ["train"]
+        # Where the image decides, ours trains.
+        words = [*launch.entrypoint, *launch.arguments] or [*launch.command] or ["train"]
         if words[0] in COMMANDS:
             return [self._python, "-Iu", "-m", *words]
         if not launch.entrypoint:
@@ -126,6 +127,8 @@ class ProcessExecutor:
             )
         else:
             environ["SAGEMAKER_BASE_DIR"] = str(tree)
+        if launch.port is not None:
+            environ["SAGEMAKER_BIND_TO_PORT"] = str(launch.port)
         return Command(
             words=tuple(words),
             environ={**environ, **launch.environment},

@@ -1,4 +1,4 @@
-"""The objects, log lines and metric values of the local account; the only module that knows moto.
+"""The objects, log lines and metric values of the local account; it and `log_reader` know moto.
 
 moto's backends are used in this process, so that a client that speaks S3 to moto's web application
 and the plane that reads here see the same objects.  Large bodies that are written here lie in files

@@ -58,7 +58,7 @@ def fill_channel(
         served here.
     """
     name = channel["ChannelName"]
-    wanted = _wanted(channel, store, mode=mode, role=role)
+    wanted = wanted_objects(channel, store, mode=mode, role=role)
     source = channel["DataSource"]["S3DataSource"]
     is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
     for number, host in enumerate(hosts):
@@ -72,7 +72,16 @@ def fill_channel(
             _protect(folder)
 
 
-def _wanted(channel: Mapping[str, Any], store: Store, *, mode: str, role: str) -> list[Wanted]:
+def wanted_objects(
+    channel: Mapping[str, Any], store: Store, *, mode: str = "File", role: str = ""
+) -> list[Wanted]:
+    """Return a channel's objects with the names of their files, in the order of the keys.
+
+    Raises
+    ------
+    ClientFault
+        There are none, or their source or mode is not served here.
+    """
     name = channel["ChannelName"]
     source = (channel.get("DataSource") or {}).get("S3DataSource")
     if source is None:

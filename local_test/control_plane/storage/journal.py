@@ -25,7 +25,7 @@ class FileJournal:
         self._folder = folder
 
     def save(self, kind: str, name: str, record: Mapping[str, object]) -> None:
-        path = self._folder / file_name(kind) / (file_name(name) + _SUFFIX)
+        path = self._path(kind, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".part")
         aside.write_text(json.dumps(record), encoding="utf-8")
@@ -35,6 +35,12 @@ class FileJournal:
         """Return all records of a kind, by name; one that cannot be read is left out, and said."""
         found = sorted((self._folder / file_name(kind)).glob(f"*{_SUFFIX}"))
         return [record for path in found if (record := _read(path)) is not None]
+
+    def remove(self, kind: str, name: str) -> None:
+        self._path(kind, name).unlink(missing_ok=True)
+
+    def _path(self, kind: str, name: str) -> Path:
+        return self._folder / file_name(kind) / (file_name(name) + _SUFFIX)
 
 
 def file_name(name: str) -> str:

@@ -55,9 +55,18 @@ class StoredTelemetry:
             at = [*starts, job.created][min(number, max(len(starts) - 1, 0))]
             for path in sorted(attempt.glob("*/log")):
                 stream = _stream(job, path.parent.name, at)
-                for lines in _lines(path):
+                for lines in lines_of(path):
                     self._store.put_log_lines(GROUP, stream, [(at, text) for text in lines])
         self.metrics(job, job.emissions)
+
+
+def lines_of(path: Path) -> Iterator[list[str]]:
+    """Yield the lines of a host's log as they are shown, many at a time."""
+    splitter = LineSplitter()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield splitter.feed(chunk)
+    yield splitter.flush()
 
 
 def _stream(job: TrainingJob, host: str, at: float) -> str:
@@ -66,11 +75,3 @@ def _stream(job: TrainingJob, host: str, at: float) -> str:
 
 def _number(attempt: Path) -> int:
     return int(attempt.name) if attempt.name.isdecimal() else 0
-
-
-def _lines(path: Path) -> Iterator[list[str]]:
-    splitter = LineSplitter()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield splitter.feed(chunk)
-    yield splitter.flush()

@@ -1,16 +1,15 @@
 """The containers of one attempt while they run: their output, and their orderly or forced end.
 
 It knows the executor's containers and where lines go; what an end means for the job is decided
-elsewhere.  Source: AWS docs, 'How Amazon SageMaker Runs Your Training Image' (SIGTERM, time to
-react, SIGKILL).
+elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from local_test.control_plane.clock import Clock
+from local_test.control_plane.training.ending import Ending, Exits
 from local_test.control_plane.training.metrics import MetricScanner, Scanned
 from local_test.control_plane.training.ports import Containers, Telemetry
 from local_test.control_plane.training.record import Emission, TrainingJob
@@ -19,18 +18,8 @@ from local_test.control_plane.training.record import Emission, TrainingJob
 # place of the metric's last one, so that the last value and the number of earlier ones stay right.
 EMISSIONS_KEPT = 50_000
 
-# Ending every process may mean looking at all of them, so it is repeated, but not on each tick.
-_KILL_AGAIN_S = 1.0
 # Chunks of output that are read at once when all hosts have ended; the next tick takes the rest.
 _CHUNKS_AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Exits:
-    """What the hosts' exit codes say together; `failure` is the first one that is not 0."""
-
-    are_all: bool
-    failure: int | None
 
 
 class Attempt:
@@ -50,7 +39,7 @@ class Attempt:
         self._scanner = scanner
         self._clock = clock
         self._telemetry = telemetry
-        self._kill_at: float | None = None
+        self._ending = Ending(containers, clock)
 
     def exits(self) -> Exits:
         """Return whether all hosts have ended, and whether one has failed.
@@ -60,9 +49,7 @@ class Attempt:
         ClientFault, PlatformFault
             The executor says so, late.
         """
-        codes = self.containers.exit_codes().values()
-        failure = next((code for code in codes if code), None)
-        return Exits(are_all=None not in codes, failure=failure)
+        return self._ending.exits()
 
     def pump(self) -> bool:
         """Hand on the output since the last call; True if there was any."""
@@ -83,18 +70,15 @@ class Attempt:
 
     def end(self, grace_s: float) -> None:
         """Ask all hosts to end; `press` kills what is left after the grace (seconds)."""
-        self._kill_at = self._clock.now() + grace_s
-        self.containers.terminate()
+        self._ending.ask(grace_s)
 
     def end_now(self) -> None:
         """Kill all hosts; `press` repeats it until they are gone."""
-        self._kill_at = self._clock.now() + _KILL_AGAIN_S
-        self.containers.kill()
+        self._ending.force()
 
     def press(self) -> None:
         """Kill the hosts whose time is over."""
-        if self._kill_at is not None and self._clock.now() >= self._kill_at:
-            self.end_now()
+        self._ending.press()
 
     def _hand_on(self, scanned: Scanned, now: float) -> None:
         if scanned.lines:

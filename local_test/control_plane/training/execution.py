@@ -11,8 +11,8 @@ an interruption.
 from __future__ import annotations
 
 from local_test.control_plane.training import limits
-from local_test.control_plane.training.attempt import Exits
 from local_test.control_plane.training.course import Course, End, Phase
+from local_test.control_plane.training.ending import Exits
 from local_test.control_plane.training.ports import ClientFault, PlatformFault
 
 

@@ -28,8 +28,10 @@ class Host:
 class Launch:
     """All that is needed to start the containers of one attempt.
 
-    `entrypoint` and `arguments` are the request's, empty where it gave none: then the argument is
-    ``train``.  `read_only` are folders relative to ``/opt/ml`` that the container must not write.
+    `entrypoint` and `arguments` are the request's, empty where it gave none: then the arguments are
+    `command`, and where that is empty the image decides.  `read_only` are folders relative to
+    ``/opt/ml`` that the container must not write.
+    Where `port` is given, the only host's port 8080 shall be reached at that port of 127.0.0.1.
     """
 
     job_name: str
@@ -41,6 +43,8 @@ class Launch:
     hosts: tuple[Host, ...]
     read_only: tuple[str, ...]
     is_isolated: bool
+    command: tuple[str, ...] = ("train",)
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +155,8 @@ class Journal(Protocol):
 
     def load(self, kind: str) -> Sequence[Mapping[str, object]]:
         """Return all records of a kind."""
+        ...
+
+    def remove(self, kind: str, name: str) -> None:
+        """Forget one record; it is no mistake if there is none."""
         ...

@@ -261,6 +261,9 @@ class MemoryJournal:
         ]
         return records
 
+    def remove(self, kind: str, name: str) -> None:
+        self._records.pop((kind, name), None)
+
 
 class _SimulatedHost:
     """One host: when it ends is known as soon as the signals are."""

@@ -53,6 +53,13 @@ class ResourceLimitExceeded(ServiceError):
     status = 400
 
 
+class Conflict(ServiceError):
+    """The resource cannot change now because of another one."""
+
+    code = "ConflictException"
+    status = 400
+
+
 class Throttled(ServiceError):
     """More calls in a second than the account has."""
 

@@ -1,0 +1,1 @@
+"""Models and endpoints: what serves them, how requests find them, how they come and go."""

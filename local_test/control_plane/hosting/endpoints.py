@@ -1,0 +1,229 @@
+"""All endpoints of the plane: create, update, delete, and one tick that moves them on.
+
+Nothing here blocks.  It knows the ports, no HTTP and no container.  Source: AWS API reference,
+'CreateEndpoint', 'UpdateEndpoint', 'DeleteEndpoint'; the wording of refusals is what users report.
+Not documented, and chosen here: an endpoint of an earlier plane is Creating again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from local_test.control_plane.hosting.configs import EndpointConfigs
+from local_test.control_plane.hosting.course import JOURNAL_KIND, Course, HostingWorld
+from local_test.control_plane.hosting.fleet import Fleet
+from local_test.control_plane.hosting.instances import Instance, Outside
+from local_test.control_plane.hosting.models import Models
+from local_test.control_plane.hosting.record import Endpoint
+from local_test.control_plane.wire.errors import InternalFailure, ValidationError
+
+_LOG = logging.getLogger(__name__)
+
+
+class Endpoints:
+    """The endpoints; its callers hold the plane's lock.
+
+    `draw` gives numbers from 0 up to 1, which choose the variants of requests.
+    """
+
+    def __init__(
+        self,
+        world: HostingWorld,
+        *,
+        arn: Callable[[str, str], str],
+        models: Models,
+        configs: EndpointConfigs,
+        draw: Callable[[], float],
+    ) -> None:
+        self._world = world
+        self._arn = arn
+        self._models = models
+        self._configs = configs
+        self._draw = draw
+        self._courses: dict[str, Course] = {}
+        self._outside = Outside(world.clock, world.servers, world.logs, itertools.count(1))
+        self._is_closing = False
+
+    def create(self, name: str, config_name: str) -> Endpoint:
+        """Create an endpoint; its instances start at the next tick.
+
+        Raises
+        ------
+        ValidationError
+            The name is taken, or there is no such configuration.
+        InternalFailure
+            The plane is ending.
+        """
+        arn = self._arn("endpoint", name)
+        if self._is_closing:
+            raise InternalFailure("the local control plane is ending; no endpoint can be created")
+        if name in self._courses:
+            raise ValidationError(f'Cannot create already existing endpoint "{arn}".')
+        self._configs.get(config_name)
+        now = self._world.clock.now()
+        course = self._course_of(Endpoint(name, arn, config_name, created=now, modified=now))
+        course.save()
+        self._courses[name] = course
+        return course.record
+
+    def get(self, name: str) -> Endpoint:
+        """Return one endpoint.
+
+        Raises
+        ------
+        ValidationError
+            There is none of this name.
+        """
+        return self._course(name).record
+
+    def all(self) -> Sequence[Endpoint]:
+        """Return every endpoint in the order of creation."""
+        return tuple(course.record for course in self._courses.values())
+
+    def serving(self, name: str) -> Fleet | None:
+        """Return what serves an endpoint, None where nothing does; raises as `get` does."""
+        return self._course(name).serving
+
+    def coming(self, name: str) -> Fleet | None:
+        """Return what shall serve an endpoint soon; raises as `get` does."""
+        return self._course(name).coming
+
+    def update(self, name: str, config_name: str, *, keeps: frozenset[str]) -> Endpoint:
+        """Begin to serve another configuration.
+
+        `keeps` are the properties of variants of the same name that stay as they are now:
+        ``DesiredInstanceCount`` and ``DesiredWeight``.
+
+        Raises
+        ------
+        ValidationError
+            There is no such endpoint or configuration, or the endpoint is not InService.
+        """
+        course = self._changeable(name)
+        config = self._configs.get(config_name)
+        names = [each["VariantName"] for each in config.variants]
+        course.update(config_name, names, keeps=keeps)
+        return course.record
+
+    def weigh(self, name: str, changes: Sequence[dict[str, Any]]) -> Endpoint:
+        """Change weights and numbers of instances of variants, the weights at once.
+
+        Raises
+        ------
+        ValidationError
+            There is no such endpoint or variant, or the endpoint is not InService.
+        """
+        course = self._changeable(name)
+        course.weigh(changes)
+        return course.record
+
+    def delete(self, name: str) -> Endpoint:
+        """Begin to end an endpoint; it is gone when nothing of it runs.
+
+        Raises
+        ------
+        ValidationError
+            There is no such endpoint, or it is being created, changed or deleted.
+        """
+        course = self._course(name)
+        if course.record.status not in {"InService", "Failed"}:
+            raise _in_progress(course.record)
+        course.retire()
+        course.enter("Deleting")
+        return course.record
+
+    def pick(self, name: str, target_variant: str | None) -> Instance | None:
+        """Return the instance that answers the next request, None where there is none at present.
+
+        Raises
+        ------
+        KeyError
+            There is no such endpoint, or nothing serves it.
+        ValidationError
+            It has no such variant.
+        """
+        fleet = self._courses[name].serving
+        if fleet is None:
+            raise KeyError(name)
+        if target_variant is not None and target_variant not in fleet.variants:
+            raise ValidationError(f"Variant {target_variant} of endpoint {name} not found.")
+        return fleet.pick(target_variant, self._draw())
+
+    def tick(self) -> None:
+        """Move every endpoint on; a defect in one leaves the others alone."""
+        for name, course in list(self._courses.items()):
+            try:
+                course.advance()
+            except Exception as defect:  # noqa: BLE001 - whatever it is, the other endpoints go on
+                _LOG.exception("endpoint %s failed by a defect of the plane", name)
+                course.fail(f"InternalServerError: {type(defect).__name__}: {defect}")
+            if course.record.status == "Deleting" and course.is_idle:
+                self._world.journal.remove(JOURNAL_KIND, name)
+                del self._courses[name]
+
+    def restore(self) -> None:
+        """Load the journal and start again what an earlier plane has served."""
+        loaded = []
+        for entry in self._world.journal.load(JOURNAL_KIND):
+            try:
+                loaded.append(Endpoint.from_json(dict(entry)))
+            except (KeyError, TypeError, AttributeError):
+                _LOG.exception("a record of the journal is no endpoint and is left out")
+        for record in sorted(loaded, key=lambda each: each.created):
+            if record.status == "Deleting":
+                self._world.journal.remove(JOURNAL_KIND, record.name)
+                continue
+            course = self._courses[record.name] = self._course_of(record)
+            if record.status != "Failed":
+                course.enter("Creating")
+
+    def close(self) -> bool:
+        """End what runs with the plane; call it until it returns True: nothing runs any more."""
+        is_first, self._is_closing = not self._is_closing, True
+        for course in self._courses.values():
+            if is_first:
+                course.retire()
+            course.end_leaving()
+        return all(course.is_idle for course in self._courses.values())
+
+    def _course(self, name: str) -> Course:
+        try:
+            return self._courses[name]
+        except KeyError:
+            arn = self._arn("endpoint", name)
+            raise ValidationError(f'Could not find endpoint "{arn}".') from None
+
+    def _changeable(self, name: str) -> Course:
+        course = self._course(name)
+        if course.record.status == "Failed":
+            raise ValidationError(
+                f'Cannot update failed endpoint "{course.record.arn}"; delete it and create '
+                "another."
+            )
+        if course.record.status != "InService":
+            raise _in_progress(course.record)
+        return course
+
+    def _course_of(self, record: Endpoint) -> Course:
+        return Course(record, self._world, self._fleet)
+
+    def _fleet(self, record: Endpoint, config_name: str) -> Fleet:
+        config = self._configs.get(config_name)
+        models = {
+            each["VariantName"]: self._models.get(each["ModelName"]) for each in config.variants
+        }
+        return Fleet(
+            record.name,
+            config,
+            models,
+            self._outside,
+            weights=record.weights,
+            counts=record.counts,
+        )
+
+
+def _in_progress(record: Endpoint) -> ValidationError:
+    return ValidationError(f'Cannot update in-progress endpoint "{record.arn}".')

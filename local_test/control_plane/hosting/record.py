@@ -1,0 +1,84 @@
+"""Models, endpoint configurations and endpoints as data; they are JSON on disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+EndpointStatus = Literal["Creating", "InService", "Updating", "Failed", "Deleting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model.
+
+    `request` is the validated CreateModel request; `container` is its only container, a model
+    package's members put in where it names one.  `created` is in seconds since 1970.
+    """
+
+    name: str
+    arn: str
+    request: dict[str, Any]
+    container: dict[str, Any]
+    created: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes; every value is JSON's."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Read a record of `to_json`."""
+        return cls(**record)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """One endpoint configuration: the validated request, and when it came."""
+
+    name: str
+    arn: str
+    request: dict[str, Any]
+    created: float
+
+    @property
+    def variants(self) -> list[dict[str, Any]]:
+        """The production variants as requested."""
+        return list(self.request["ProductionVariants"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes; every value is JSON's."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Read a record of `to_json`."""
+        return cls(**record)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """One endpoint; times in seconds since 1970.
+
+    `config_name` is the configuration that serves or is about to; `weights` and `counts` hold by
+    variant what was changed since.
+    """
+
+    name: str
+    arn: str
+    config_name: str
+    created: float
+    modified: float
+    status: EndpointStatus = "Creating"
+    failure_reason: str | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes; every value is JSON's."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Read a record of `to_json`."""
+        return cls(**record)

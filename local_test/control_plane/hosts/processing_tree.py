@@ -1,0 +1,88 @@
+"""The tree that a processing job's hosts find under ``/opt/ml``: folders and configuration files.
+
+Knows the request, not where data come from nor who starts the containers.  Sources: AWS docs, 'How
+Amazon SageMaker Processing Configures Input and Output For Your Processing Container', 'How Amazon
+SageMaker Processing Provides Configuration Information for Your Processing Container' (both files
+and the keys of the second); the first one's keys are what SDK version 2 writes in local mode.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from local_test.control_plane.hosts.opt_ml import OPT_ML
+from local_test.control_plane.processing.record import ProcessingJob
+from local_test.control_plane.training.ports import Host, Launch
+
+MESSAGE = "output/message"
+_CONFIG = "config"
+_FOLDERS = (_CONFIG, "output", "processing")
+_TOLD = (
+    "AppSpecification",
+    "Environment",
+    "ProcessingInputs",
+    "ProcessingOutputConfig",
+    "ProcessingResources",
+    "RoleArn",
+    "StoppingCondition",
+    "NetworkConfig",
+)
+
+
+def build_processing_tree(job: ProcessingJob, folder: Path) -> tuple[Host, ...]:
+    """Make ``/opt/ml`` of every host below `folder`, the inputs' folders still empty.
+
+    A host's ``/opt/ml`` is ``folder/<host>/ml``, its output goes to ``folder/<host>/log``.
+    """
+    hosts = tuple(
+        Host(name, folder / name / "ml", folder / name / "log") for name in job.host_names
+    )
+    for host in hosts:
+        for name in _FOLDERS:
+            (host.opt_ml / name).mkdir(parents=True, exist_ok=True)
+        places = [each["S3Input"]["LocalPath"] for each in job.inputs]
+        places += [each["S3Output"]["LocalPath"] for each in job.outputs]
+        for place in places:
+            local_folder(host, place).mkdir(parents=True, exist_ok=True)
+        for file_name, document in _documents(job, host.name).items():
+            text = json.dumps(document, ensure_ascii=False)
+            (host.opt_ml / _CONFIG / file_name).write_text(text, encoding="utf-8")
+    return hosts
+
+
+def local_folder(host: Host, local_path: str) -> Path:
+    """Return a host's folder for a LocalPath, which is below ``/opt/ml/processing``."""
+    return host.opt_ml / PurePosixPath(local_path).relative_to(OPT_ML)
+
+
+def build_processing_launch(
+    job: ProcessingJob, hosts: tuple[Host, ...], environment: dict[str, str]
+) -> Launch:
+    """Return what an executor needs to start the containers."""
+    application = job.request["AppSpecification"]
+    return Launch(
+        # A training job may have the same name; none has a full stop.
+        job_name=f"{job.name}.processing",
+        attempt=1,
+        image=application["ImageUri"],
+        entrypoint=tuple(application.get("ContainerEntrypoint") or ()),
+        arguments=tuple(application.get("ContainerArguments") or ()),
+        environment=environment,
+        hosts=hosts,
+        read_only=(),
+        is_isolated=job.is_isolated,
+        command=(),
+    )
+
+
+def _documents(job: ProcessingJob, host: str) -> dict[str, Any]:
+    return {
+        "processingjobconfig.json": {
+            "ProcessingJobArn": job.arn,
+            "ProcessingJobName": job.name,
+            **{name: job.request[name] for name in _TOLD if name in job.request},
+        },
+        "resourceconfig.json": {"current_host": host, "hosts": list(job.host_names)},
+    }

@@ -1,0 +1,1 @@
+"""SageMaker Runtime: requests of clients, and how they reach the containers of an endpoint."""

@@ -1,0 +1,1 @@
+"""Processing jobs: containers with files in and files out, and no model."""

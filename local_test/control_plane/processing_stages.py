@@ -1,0 +1,157 @@
+"""The work before and after the containers of processing jobs, by a few threads.
+
+Knows the hosts' trees and the store, not the state of a job nor how containers run.  A job's
+folders are ``<root>/processing-jobs/<name>/<host>/{ml,log}``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from local_test.control_plane.aside import Aside
+from local_test.control_plane.hosts.processing_tree import (
+    MESSAGE,
+    build_processing_launch,
+    build_processing_tree,
+    local_folder,
+)
+from local_test.control_plane.processing.ports import Left
+from local_test.control_plane.processing.record import ProcessingJob
+from local_test.control_plane.storage.aws import Store, parse_s3_uri
+from local_test.control_plane.storage.channels import wanted_objects
+from local_test.control_plane.storage.downloads import download
+from local_test.control_plane.storage.journal import file_name
+from local_test.control_plane.storage.outputs import OutputFolder, Outputs
+from local_test.control_plane.storage.tree import open_plain
+from local_test.control_plane.training.ports import ClientFault, Host, Launch, Work
+
+# API reference: ExitMessage is up to one KB.
+_MESSAGE_BYTES = 1024
+# How much of a message is looked at; a program may take its whole log for one.
+_LOOK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A job whose containers may run: its hosts, and what of their outputs is uploaded."""
+
+    hosts: tuple[Host, ...]
+    outputs: Outputs
+
+
+class ThreadedProcessingStages:
+    """Implements `ProcessingStages` below `root`; `environment` gives the containers' variables.
+
+    `keep` is called when outputs have been uploaded, to make the store outlive the plane.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        store: Store,
+        *,
+        environment: Callable[[ProcessingJob], dict[str, str]],
+        keep: Callable[[], None] = lambda: None,
+        workers: int = 4,
+    ) -> None:
+        self._root = root
+        self._store = store
+        self._environment = environment
+        self._keep = keep
+        self._begun: dict[str, _Begun] = {}
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="processing")
+
+    def prepare(self, job: ProcessingJob) -> Work[Launch]:
+        return Aside(self._pool, self._prepare, replace(job))
+
+    def sync(self, job: ProcessingJob) -> Work[bool]:
+        return Aside(self._pool, self._sync, replace(job))
+
+    def finish(self, job: ProcessingJob, *, with_outputs: bool) -> Work[Left]:
+        return Aside(self._pool, self._finish, replace(job), with_outputs)
+
+    def folder(self, job_name: str) -> Path:
+        """Return the folder of a job."""
+        return self._root / "processing-jobs" / file_name(job_name)
+
+    def close(self) -> None:
+        """Wait for what has begun, and begin nothing that waits."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _prepare(self, job: ProcessingJob) -> Launch:
+        hosts = build_processing_tree(job, self.folder(job.name))
+        for given in job.inputs:
+            self._download(job, given, hosts)
+        self._begun[job.name] = _Begun(hosts, Outputs(self._store))
+        return build_processing_launch(job, hosts, self._environment(job))
+
+    def _download(self, job: ProcessingJob, given: dict[str, Any], hosts: Sequence[Host]) -> None:
+        source = given["S3Input"]
+        # A training channel of the same source has the same files.
+        channel = {"ChannelName": given["InputName"], "DataSource": {"S3DataSource": source}}
+        wanted = wanted_objects(channel, self._store, role=job.request["RoleArn"])
+        is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
+        for number, host in enumerate(hosts):
+            share = wanted[number :: len(hosts)] if is_sharded else wanted
+            download(self._store, share, local_folder(host, source["LocalPath"]))
+
+    def _sync(self, job: ProcessingJob) -> bool:
+        self._upload(job, with_outputs=False)
+        return True
+
+    def _finish(self, job: ProcessingJob, with_outputs: bool) -> Left:  # noqa: FBT001
+        self._upload(job, with_outputs=with_outputs)
+        self._keep()
+        hosts = self._begun.pop(job.name).hosts
+        message = _message(hosts)
+        for host in hosts:
+            # The inputs are still in S3; the rest of the tree is small and worth a look.
+            for given in job.inputs:
+                shutil.rmtree(local_folder(host, given["S3Input"]["LocalPath"]), ignore_errors=True)
+        return Left(message)
+
+    def _upload(self, job: ProcessingJob, *, with_outputs: bool) -> None:
+        begun = self._begun[job.name]
+        wanted = [
+            each["S3Output"]
+            for each in job.outputs
+            if with_outputs or each["S3Output"]["S3UploadMode"] == "Continuous"
+        ]
+        begun.outputs.upload(
+            [
+                OutputFolder(
+                    host, local_folder(host, each["LocalPath"]), parse_s3_uri(each["S3Uri"])
+                )
+                for each in wanted
+                for host in begun.hosts
+            ]
+        )
+
+
+def _message(hosts: Sequence[Host]) -> str | None:
+    """Return the hosts' messages one after another, cut to what is kept."""
+    told = "".join(_text_of(host.opt_ml / MESSAGE) for host in hosts)
+    kept = told.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
+    return kept or None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with open_plain(path) as file:
+            data = file.read(_LOOK_BYTES)
+    except OSError:  # not there, a folder, or a link
+        return ""
+    try:
+        # The last character of a longer file may have been cut.
+        return getincrementaldecoder("utf-8")().decode(data, final=len(data) < _LOOK_BYTES)
+    except UnicodeDecodeError as error:
+        raise ClientFault(
+            f"The content of /opt/ml/output/message is not UTF-8 ({error.reason} at byte "
+            f"{error.start}); please write text."
+        ) from None

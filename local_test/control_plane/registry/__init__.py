@@ -1,0 +1,1 @@
+"""The model registry: groups of models, their versions, and models without a group."""

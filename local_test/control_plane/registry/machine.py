@@ -1,0 +1,258 @@
+"""All model package groups and model packages: create, update, delete, resolve.
+
+It knows no HTTP and no containers.  Sources: API reference, 'CreateModelPackageGroup',
+'CreateModelPackage', 'UpdateModelPackage', 'DeleteModelPackageGroup'; AWS docs, 'Register a Model
+Version' and 'Update the Approval Status of a Model'.  The wording of refusals is what users report
+and is not documented, nor is that the number of a deleted version is not given again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from local_test.control_plane.clock import Clock
+from local_test.control_plane.registry.changes import updated
+from local_test.control_plane.registry.deploying import container_of
+from local_test.control_plane.registry.record import ModelPackage, PackageGroup, PackageStatus
+from local_test.control_plane.training.ports import Journal
+from local_test.control_plane.wire.errors import Conflict, ValidationError
+
+GROUP_KIND = "model-package-group"
+PACKAGE_KIND = "model-package"
+
+_FOLLOWING: Mapping[PackageStatus, PackageStatus] = {
+    "Pending": "InProgress",
+    "InProgress": "Completed",
+}
+_LOG = logging.getLogger(__name__)
+
+Record = TypeVar("Record", PackageGroup, ModelPackage)
+
+
+class Registry:
+    """The groups and packages; its callers hold the plane's lock.
+
+    Parameters
+    ----------
+    clock : Clock
+    journal : Journal
+    arn : callable
+        Gives the ARN of a kind and a name.
+    """
+
+    def __init__(self, *, clock: Clock, journal: Journal, arn: Callable[[str, str], str]) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._arn = arn
+        self._groups: dict[str, PackageGroup] = {}
+        self._packages: dict[str, ModelPackage] = {}
+
+    def create_group(self, request: dict[str, Any]) -> PackageGroup:
+        """Take a validated CreateModelPackageGroup request.
+
+        Raises
+        ------
+        ValidationError
+            The name is taken.
+        """
+        name = request["ModelPackageGroupName"]
+        arn = self._arn(GROUP_KIND, name)
+        if name in self._groups:
+            raise ValidationError(f"Model Package Group already exists: {arn}")
+        group = PackageGroup(name, arn, dict(request), self._clock.now())
+        self._keep_group(group)
+        return group
+
+    def group(self, name_or_arn: str) -> PackageGroup:
+        """Return one group.
+
+        Raises
+        ------
+        ValidationError
+            There is none of this name or ARN.
+        """
+        name = _without_arn(name_or_arn)
+        found = self._groups.get(name) or _by_arn(self._groups, name_or_arn)
+        if found is None:
+            raise ValidationError(
+                f"ModelPackageGroup {self._arn(GROUP_KIND, name)} does not exist."
+            )
+        return found
+
+    def groups(self) -> Sequence[PackageGroup]:
+        """Return every group in the order of creation."""
+        return tuple(self._groups.values())
+
+    def delete_group(self, name_or_arn: str) -> PackageGroup:
+        """Forget an empty group, and return it.
+
+        Raises
+        ------
+        ValidationError
+            There is none of this name.
+        Conflict
+            It still has versions.
+        """
+        group = self.group(name_or_arn)
+        if any(each.group == group.name for each in self._packages.values()):
+            raise Conflict(
+                f"Model Package Group {group.arn} cannot be deleted: it still has model packages; "
+                "delete them first."
+            )
+        self._journal.remove(GROUP_KIND, group.name)
+        return self._groups.pop(group.name)
+
+    def create(self, request: dict[str, Any]) -> ModelPackage:
+        """Take a validated CreateModelPackage request; the same token gives the same package.
+
+        Raises
+        ------
+        ValidationError
+            Its group or its source does not exist, or its name is taken.
+        """
+        token = request.get("ClientToken")
+        same = [
+            each for each in self._packages.values() if each.request.get("ClientToken") == token
+        ]
+        if token is not None and same:
+            return same[0]
+        if "SourceUri" in request and "InferenceSpecification" not in request:
+            request = self._cloned(request)
+        group = request.get("ModelPackageGroupName")
+        package = self._unversioned(request) if group is None else self._next(request, group)
+        self._keep(package)
+        return package
+
+    def get(self, name_or_arn: str) -> ModelPackage:
+        """Return one package by its ARN, its name or its group's name with the version.
+
+        Raises
+        ------
+        ValidationError
+            There is none.
+        """
+        name = _without_arn(name_or_arn)
+        found = self._packages.get(name) or _by_arn(self._packages, name_or_arn)
+        if found is None:
+            raise ValidationError(f"ModelPackage {self._arn(PACKAGE_KIND, name)} does not exist.")
+        return found
+
+    def all(self) -> Sequence[ModelPackage]:
+        """Return every package in the order of creation."""
+        return tuple(self._packages.values())
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of all groups and packages."""
+        groups = [each.arn for each in self._groups.values()]
+        return groups + [each.arn for each in self._packages.values()]
+
+    def update(self, request: Mapping[str, Any]) -> ModelPackage:
+        """Carry out a validated UpdateModelPackage request, whole or not at all.
+
+        Raises
+        ------
+        ValidationError
+            There is no such package, it has no group and so no approval, or it would hold more
+            than it may.
+        """
+        package = self.get(request["ModelPackageArn"])
+        package.request = updated(package, request)
+        package.modified = self._clock.now()
+        self._keep(package)
+        return package
+
+    def delete(self, name_or_arn: str) -> ModelPackage:
+        """Forget a package, and return it; models that were made of it stay.
+
+        Raises
+        ------
+        ValidationError
+            There is none of this name.
+        """
+        package = self.get(name_or_arn)
+        self._journal.remove(PACKAGE_KIND, package.name)
+        return self._packages.pop(package.name)
+
+    def container(self, name_or_arn: str) -> Mapping[str, Any]:
+        """Return the container of a package; see `container_of`.
+
+        Raises
+        ------
+        ValidationError
+            There is no such package, or it may not be deployed.
+        """
+        return container_of(self.get(name_or_arn))
+
+    def tick(self) -> None:
+        """Move every new package on: there is nothing here that takes longer."""
+        for package in self._packages.values():
+            following = _FOLLOWING.get(package.status)
+            if following is not None:
+                package.status = following
+                self._keep(package)
+
+    def restore(self) -> None:
+        """Load the journal."""
+        groups = self._loaded(GROUP_KIND, PackageGroup)
+        packages = self._loaded(PACKAGE_KIND, ModelPackage)
+        self._groups = {each.name: each for each in groups}
+        self._packages = {each.name: each for each in packages}
+
+    def _unversioned(self, request: dict[str, Any]) -> ModelPackage:
+        name = request["ModelPackageName"]
+        arn = self._arn(PACKAGE_KIND, name)
+        if name in self._packages:
+            raise ValidationError(f"Model Package already exists: {arn}")
+        return ModelPackage(name, arn, dict(request), self._clock.now())
+
+    def _next(self, request: dict[str, Any], group_name: str) -> ModelPackage:
+        group = self.group(group_name)
+        group.newest += 1
+        # Before the package: a number is never given twice, whatever happens between the two.
+        self._keep_group(group)
+        name = f"{group.name}/{group.newest}"
+        return ModelPackage(
+            name,
+            self._arn(PACKAGE_KIND, name),
+            dict(request),
+            self._clock.now(),
+            group=group.name,
+            version=group.newest,
+        )
+
+    def _cloned(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the request with what its source package says."""
+        if ":model-package/" not in request["SourceUri"]:
+            return request
+        source = self.get(request["SourceUri"]).request
+        names = ("InferenceSpecification", "AdditionalInferenceSpecifications")
+        return {name: source[name] for name in names if name in source} | request
+
+    def _keep_group(self, group: PackageGroup) -> None:
+        self._journal.save(GROUP_KIND, group.name, group.to_json())
+        self._groups[group.name] = group
+
+    def _keep(self, package: ModelPackage) -> None:
+        self._journal.save(PACKAGE_KIND, package.name, package.to_json())
+        self._packages[package.name] = package
+
+    def _loaded(self, kind: str, record: type[Record]) -> list[Record]:
+        loaded = []
+        for each in self._journal.load(kind):
+            try:
+                loaded.append(record.from_json(dict(each)))
+            except (KeyError, TypeError, AttributeError):
+                _LOG.exception("a record of the journal is no %s and is left out", kind)
+        return sorted(loaded, key=lambda one: one.created)
+
+
+def _without_arn(name_or_arn: str) -> str:
+    """Return the name; ``group/version`` of a version's ARN."""
+    return name_or_arn.partition("/")[2] if name_or_arn.startswith("arn:") else name_or_arn
+
+
+def _by_arn(records: Mapping[str, Record], arn: str) -> Record | None:
+    # ARNs have names in lower case.
+    return next((each for each in records.values() if each.arn == arn), None)

@@ -1,0 +1,1 @@
+"""Search: which records of a kind an expression asks for, and in which order."""

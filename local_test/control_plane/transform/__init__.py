@@ -1,0 +1,1 @@
+"""Batch transform: files of a bucket through a model's server and back, as the service does it."""

@@ -1,0 +1,1 @@
+"""The control plane's page in a real browser; `make test-browser` runs it."""

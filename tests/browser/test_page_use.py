@@ -1,0 +1,202 @@
+"""The page for everybody: by keyboard, by name and role, narrow and wide, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Browser, Tab
+from tests.browser.simulated_jobs import FAILED, LONG, TRIALS, full_plane, score
+from tests.control_plane.served_page import ServedPage
+
+VIEWS = ("#/", "#/tuning/search", "#/training/solo", f"#/training/{LONG}", "#/training/none")
+NAMED = {"link", "button", "searchbox", "combobox", "checkbox", "progressbar", "table", "log"}
+FOCUS = """(() => {
+  const on = document.activeElement;
+  const box = on.getBoundingClientRect();
+  const style = getComputedStyle(on);
+  return {tag: on.tagName, text: (on.innerText ?? '').trim(), has: box.width * box.height > 1,
+    ring: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2};
+})()"""
+
+
+@pytest.fixture(scope="module")
+def page_url(chromium: Browser) -> Iterator[str]:
+    """Serve a plane with 20 trials and more; nothing of it changes."""
+    served = ServedPage(full_plane())
+    yield f"http://127.0.0.1:{served.port}/_plane/"
+    served.close()
+
+
+def stops(page: Tab) -> list[dict[str, Any]]:
+    """Return what Tab goes through, to the end of the page."""
+    found: list[dict[str, Any]] = []
+    while len(found) < 200:
+        page.press("Tab")
+        found.append(page.evaluate(FOCUS))
+        if found[-1]["tag"] == "BODY":
+            return found[:-1]
+    raise AssertionError("the focus never leaves the page")
+
+
+def tab_to(page: Tab, claim: str) -> None:
+    for _ in range(100):
+        page.press("Tab")
+        if page.evaluate(f"(() => {{ const on = document.activeElement; return {claim}; }})()"):
+            return
+    raise AssertionError(f"Tab never comes to {claim}")
+
+
+def test_everything_can_be_done_by_keyboard(page_url: str, opened: Callable[..., Tab]) -> None:
+    page = opened(page_url, title="Jobs")
+    page.press("Tab")
+    assert page.evaluate(FOCUS)["text"] == "Skip to the content"
+    page.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+    tab_to(page, "on.ariaExpanded === 'false'")
+    page.press("Enter")
+    page.wait("document.querySelectorAll('tr.is-fold').length === 3")
+    page.press("Space")
+    page.wait("document.querySelectorAll('tr.is-fold').length === 0")
+
+    page.evaluate("document.activeElement.blur()")
+    tab_to(page, "on.innerText === 'search'")
+    page.press("Enter")
+    page.wait("document.activeElement.id === 'title' && location.hash === '#/tuning/search'")
+
+    tab_to(page, "on.ariaLabel?.startsWith('Tuning curve')")
+    page.press("ArrowRight", 3)
+    page.press("ArrowLeft")
+    page.wait("document.querySelector('.readout').innerText.startsWith('#2 ')")
+    assert f"#2 {score(2):.6g}" in page.text(".readout")
+    page.press("Enter")
+    page.wait("location.hash.startsWith('#/training/search-002-')")
+    page.wait("document.activeElement.id === 'title'")
+
+
+@pytest.mark.parametrize("view", VIEWS[:3])
+def test_every_stop_of_the_keyboard_is_seen(
+    page_url: str, opened: Callable[..., Tab], view: str
+) -> None:
+    page = opened(page_url + view)
+
+    found = stops(page)
+
+    assert len(found) >= 5
+    assert [each for each in found if not (each["has"] and each["ring"])] == []
+
+
+def test_rows_are_sorted_by_keyboard_and_the_focus_stays(
+    page_url: str, opened: Callable[..., Tab]
+) -> None:
+    page = opened(f"{page_url}#/tuning/search", title="search")
+    tab_to(page, "on.className === 'sort' && on.innerText.includes('validation:rmse')")
+
+    page.press("Enter")
+
+    page.wait("document.querySelector('th[aria-sort=ascending]')?.innerText.includes('rmse')")
+    first = "document.querySelector('tbody tr[role=row] .badge').closest('tr').innerText"
+    assert page.evaluate("document.activeElement.className") == "sort"
+    assert page.evaluate(first).startswith("#12 best")
+    page.press("Enter")
+    page.wait("document.querySelector('th[aria-sort=descending]')")
+    assert page.evaluate(first).startswith("#1\t")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_screen_reader_is_told_what_everything_is(
+    page_url: str, opened: Callable[..., Tab], view: str
+) -> None:
+    page = opened(page_url + view)
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    said = [
+        (each["role"]["value"], each.get("name", {}).get("value", ""), each)
+        for each in nodes
+        if not each["ignored"]
+    ]
+
+    roles = [role for role, _, _ in said]
+    assert [role for role, name, _ in said if role in NAMED and not name.strip()] == []
+    assert (roles.count("main"), roles.count("banner")) == (1, 1)
+    assert page.evaluate("document.querySelectorAll('h1').length") == 1
+    assert {"status"} <= set(roles)
+    charts = page.evaluate("[...document.querySelectorAll('.plot')].map((each) => each.ariaLabel)")
+    assert all(len(label) > 30 for label in charts)
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => +h.tagName[1])")
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_a_chart_can_be_read_as_a_table(page_url: str, opened: Callable[..., Tab]) -> None:
+    page = opened(f"{page_url}#/tuning/search", title="search")
+    tab_to(page, "on.tagName === 'SUMMARY'")
+    page.press("Enter")
+
+    rows = page.evaluate(
+        "[...document.querySelectorAll('details[open] tbody tr')].map((row) => row.innerText)"
+    )
+
+    best = min(score(number) for number in range(1, 8) if number not in FAILED)
+    assert len(rows) == TRIALS
+    assert rows[6].split("\t") == ["#7", "Completed", f"{score(7):.6g}", f"{best:.6g}"]
+    assert rows[3].split("\t")[1:3] == ["Failed", "–"]
+
+
+def test_a_failed_trial_has_a_form_of_its_own(page_url: str, opened: Callable[..., Tab]) -> None:
+    page = opened(f"{page_url}#/tuning/search", title="search")
+    page.wait("document.querySelector('[data-trial]')")
+
+    forms = {
+        kind: set(
+            page.evaluate(
+                f"[...document.querySelectorAll('[data-trial] .mark-{kind}')]"
+                ".map((mark) => mark.getAttribute('d'))"
+            )
+        )
+        for kind in ("done", "failed")
+    }
+
+    assert [len(each) for each in forms.values()] == [1, 1]
+    assert forms["done"] != forms["failed"]
+    failed = page.evaluate("document.querySelectorAll('[data-trial] .mark-failed').length")
+    assert failed == len(FAILED)
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+def test_nothing_is_wider_than_the_page(
+    page_url: str, opened: Callable[..., Tab], *, is_dark: bool
+) -> None:
+    page = opened(page_url)
+    page.prefer(is_dark=is_dark)
+    wide = []
+    for view in VIEWS:
+        page.evaluate(f"location.hash = {view!r}")
+        for width in (320, 700, 1440):
+            page.size(width, 800)
+            page.evaluate(_SETTLED)
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wide.append((view, width))
+
+    assert wide == []
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == ("rgb(15, 20, 27)" if is_dark else "rgb(245, 246, 248)")
+
+
+def test_nothing_moves_for_those_who_do_not_want_it(
+    page_url: str, opened: Callable[..., Tab]
+) -> None:
+    page = opened(page_url)
+    moving = "document.getAnimations().filter((each) => each.playState === 'running').length"
+
+    page.prefer(is_dark=False, is_still=False)
+    page.evaluate(_SETTLED)
+    assert page.evaluate(moving) > 0
+    page.prefer(is_dark=False, is_still=True)
+    page.evaluate(_SETTLED)
+    assert page.evaluate(moving) == 0
+
+
+_SETTLED = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 40)))"

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from local_test.control_plane.resources import resources
+from local_test.control_plane.snapshot import snapshot
+from tests.control_plane.hosting_world import DATA, IMAGE
+from tests.control_plane.simulated_plane import SimulatedPlane
+from tests.control_plane.whole_plane import whole_plane
+
+
+def test_everything_that_is_no_training_is_shown_in_one_form(tmp_path: Path) -> None:
+    shown = {each["kind"]: each for each in resources(whole_plane(tmp_path).plane)}
+
+    assert {kind: (each["name"], each["status"]) for kind, each in shown.items()} == {
+        "Endpoints": ("e", "Creating"),
+        "Transform jobs": ("batch", "InProgress"),
+        "Processing jobs": ("evaluate", "Failed"),
+        "Models": ("m", None),
+        "Endpoint configurations": ("c", None),
+        "Model package groups": ("group", None),
+        "Model packages": ("group/1", "Pending"),
+    }
+    assert shown["Endpoint configurations"]["facts"] == {"Variants": "all: m"}
+    assert shown["Models"]["facts"] == {"Image": IMAGE, "Data": DATA}
+    assert shown["Processing jobs"]["facts"]["Command"] == "a b"
+    assert shown["Processing jobs"]["facts"]["Input rows"] == "s3://bucket/rows"
+    assert shown["Processing jobs"]["failure_reason"]
+    assert shown["Model packages"]["facts"] == {
+        "Approval": "PendingManualApproval",
+        "Image 1": IMAGE,
+        "Data 1": DATA,
+    }
+
+
+def test_a_kind_with_a_log_says_where_it_is(tmp_path: Path) -> None:
+    """Source: AWS docs, "Log Groups and Streams that Amazon SageMaker Sends to CloudWatch Logs"."""
+    logs: dict[str, Any] = {
+        each["kind"]: (each["log_group"], each["log_prefix"])
+        for each in resources(whole_plane(tmp_path).plane)
+        if "log_group" in each
+    }
+
+    assert logs == {
+        "Endpoints": ("/aws/sagemaker/Endpoints/e", ""),
+        "Transform jobs": ("/aws/sagemaker/TransformJobs", "batch/"),
+        "Processing jobs": ("/aws/sagemaker/ProcessingJobs", "evaluate/"),
+    }
+
+
+def test_a_plane_that_only_trains_has_nothing_else() -> None:
+    assert snapshot(SimulatedPlane().plane)["resources"] == []
