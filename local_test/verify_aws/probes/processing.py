@@ -36,7 +36,7 @@ def processing_probes() -> list[Probe]:
 
 def _processing(side: Side) -> Iterator[Observation]:
     name = side.job_name("processing")
-    side.made.add("processing-job", name)
+    side.begin("processing-job", name)
     side.sagemaker.create_processing_job(**_request(side, name))
 
     def look() -> Any | None:
@@ -68,29 +68,8 @@ def _request(side: Side, name: str) -> dict[str, Any]:
         },
         "RoleArn": side.role,
         "Environment": {"OF_THE_REQUEST": "a value"},
-        "ProcessingInputs": [
-            {
-                "InputName": "probe",
-                "S3Input": {
-                    "S3Uri": program,
-                    "LocalPath": _PROGRAM,
-                    "S3DataType": "S3Prefix",
-                    "S3InputMode": "File",
-                },
-            }
-        ],
-        "ProcessingOutputConfig": {
-            "Outputs": [
-                {
-                    "OutputName": "data",
-                    "S3Output": {
-                        "S3Uri": side.uri("processed"),
-                        "LocalPath": "/opt/ml/processing/output",
-                        "S3UploadMode": "EndOfJob",
-                    },
-                }
-            ]
-        },
+        "ProcessingInputs": [_input(program)],
+        "ProcessingOutputConfig": {"Outputs": [_output(side)]},
         "ProcessingResources": {
             "ClusterConfig": {
                 "InstanceType": side.instance_type,
@@ -99,4 +78,27 @@ def _request(side: Side, name: str) -> dict[str, Any]:
             }
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": _MOST_RUN_S},
+    }
+
+
+def _input(program: str) -> dict[str, Any]:
+    return {
+        "InputName": "probe",
+        "S3Input": {
+            "S3Uri": program,
+            "LocalPath": _PROGRAM,
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+        },
+    }
+
+
+def _output(side: Side) -> dict[str, Any]:
+    return {
+        "OutputName": "data",
+        "S3Output": {
+            "S3Uri": side.uri("processed"),
+            "LocalPath": "/opt/ml/processing/output",
+            "S3UploadMode": "EndOfJob",
+        },
     }
