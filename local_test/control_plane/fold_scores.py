@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_test.control_plane.training.ports import Journal, Telemetry
+from local_test.control_plane.records.journal import Journal
+from local_test.control_plane.training.ports import Telemetry
 from local_test.control_plane.training.record import Emission, TrainingJob
 
 JOURNAL_KIND = "fold-scores"

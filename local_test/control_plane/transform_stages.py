@@ -25,7 +25,6 @@ from local_test.control_plane.storage.channels import Wanted, wanted_objects
 from local_test.control_plane.training.ports import ClientFault, Work
 from local_test.control_plane.transform.execution import resolve
 from local_test.control_plane.transform.failure import FileFault
-from local_test.control_plane.transform.invoking import Cancelled, Invoker
 from local_test.control_plane.transform.plan import (
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT_S,
@@ -35,6 +34,7 @@ from local_test.control_plane.transform.plan import (
 )
 from local_test.control_plane.transform.ports import Input
 from local_test.control_plane.transform.record import TransformJob
+from local_test.control_plane.transform.sending import Cancelled, Invoker
 from local_test.control_plane.transform.share import Share, transform
 
 # Threads wait for containers most of the time; a hundred instances is what a job may have.

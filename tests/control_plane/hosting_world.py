@@ -79,10 +79,13 @@ class ScriptedServer:
 
 @dataclass
 class ScriptedServers:
-    """Implements hosting's ModelServers and ModelData; `keys` are the URLs that there are."""
+    """Implements hosting's ModelServers and ModelData; `keys` are the URLs that there are.
+
+    `plan` is how every server lives, or gives how the one of a launch does.
+    """
 
     clock: VirtualClock
-    plan: Callable[[ServerLaunch], Life]
+    plan: Callable[[ServerLaunch], Life] | Life
     keys: set[str] = field(default_factory=lambda: {DATA})
     started: list[ScriptedServer] = field(default_factory=list)
     placed: list[tuple[str, str, str]] = field(default_factory=list)
@@ -90,7 +93,8 @@ class ScriptedServers:
     def start(self, launch: ServerLaunch) -> ScriptedServer:
         running = {each.launch.name for each in self.running()}
         assert launch.name not in running, "a name of a server that runs"
-        self.started.append(ScriptedServer(launch, self.plan(launch), self.clock))
+        life = self.plan if isinstance(self.plan, Life) else self.plan(launch)
+        self.started.append(ScriptedServer(launch, life, self.clock))
         return self.started[-1]
 
     def running(self) -> list[ScriptedServer]:
@@ -117,6 +121,22 @@ class Logs:
         self.lines.setdefault((group, stream), []).extend(text for _, text in lines)
 
 
+def served_world(
+    clock: VirtualClock, servers: ScriptedServers, logs: Logs, journal: MemoryJournal
+) -> World:
+    """Return a world that serves models; its training jobs end after a second."""
+    return World(
+        clock=clock,
+        executor=SimulatedExecutor(clock, lambda _launch: Script(exits_s=1.0)),
+        stages=SimulatedStages(clock),
+        telemetry=RecordingTelemetry(),
+        journal=journal,
+        servers=servers,
+        model_data=servers,
+        logs=logs,
+    )
+
+
 class HostingPlane:
     """A plane with one model `m`; it is restarted on the same journal."""
 
@@ -127,23 +147,11 @@ class HostingPlane:
         journal: MemoryJournal | None = None,
         **settings: Any,
     ) -> None:
-        life = plan if plan is not None else Life()
         self.clock = VirtualClock()
-        self.servers = ScriptedServers(
-            self.clock, (lambda _launch: life) if isinstance(life, Life) else life
-        )
+        self.servers = ScriptedServers(self.clock, plan if plan is not None else Life())
         self.logs = Logs()
         self.journal = journal or MemoryJournal()
-        world = World(
-            clock=self.clock,
-            executor=SimulatedExecutor(self.clock, lambda _launch: Script(exits_s=1.0)),
-            stages=SimulatedStages(self.clock),
-            telemetry=RecordingTelemetry(),
-            journal=self.journal,
-            servers=self.servers,
-            model_data=self.servers,
-            logs=self.logs,
-        )
+        world = served_world(self.clock, self.servers, self.logs, self.journal)
         self.plane = Plane(world, Settings(root=Path("/nowhere"), **settings))
         self.plane.restore()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -215,17 +216,17 @@ def test_a_restart_keeps_ended_jobs_and_fails_those_that_ran() -> None:
     done = world.create("a")
     world.create("b")
     world.run(10)
-    before = done.to_json()
+    before = asdict(done)
 
     jobs = world.new_plane()
     jobs.restore()
 
-    assert jobs.get("a").to_json() == before
+    assert asdict(jobs.get("a")) == before
     assert jobs.get("b").status == "Failed"
     assert "the local control plane ended" in (jobs.get("b").failure_reason or "")
     again = world.new_plane()
     again.restore()
-    assert [job.to_json() for job in again.all()] == [job.to_json() for job in jobs.all()]
+    assert [asdict(job) for job in again.all()] == [asdict(job) for job in jobs.all()]
 
 
 def test_the_end_of_the_plane_ends_every_container_with_grace_then_force() -> None:

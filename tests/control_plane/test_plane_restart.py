@@ -9,6 +9,7 @@ from local_test.control_plane.training import attempt as attempt_module
 from local_test.control_plane.training.record import StopCause, TrainingJob
 from local_test.control_plane.training.simulated import MemoryJournal, Script, StageKind
 from local_test.control_plane.wire.errors import InternalFailure, ResourceInUse
+from tests.control_plane.lossy_journal import LossyJournal
 from tests.control_plane.plane_training_world import (
     TrainingWorld,
     spot_request,
@@ -60,18 +61,10 @@ def test_a_job_that_cannot_be_journaled_is_not_created() -> None:
     assert world.jobs.all() == ()
 
 
-class _FullDisk(MemoryJournal):
-    is_full = True
-
-    def save(self, kind: str, name: str, record: Mapping[str, object]) -> None:
-        if self.is_full:
-            raise OSError(28, "no space left on device")
-        super().save(kind, name, record)
-
-
-def _full_disk(world: TrainingWorld) -> _FullDisk:
-    journal = _FullDisk()
-    world.jobs._journal = journal
+def _full_disk(world: TrainingWorld) -> LossyJournal:
+    journal = LossyJournal()
+    journal.is_full = True
+    world.jobs._jobs._journal = journal
     return journal
 
 
@@ -173,7 +166,7 @@ def test_a_tick_asks_live_jobs_only() -> None:
     world.run(3)
 
     assert not world.jobs._runs
-    assert not world.jobs._saved
+    assert not world.jobs._runs._saved
     assert len(world.jobs.all()) == 1000
 
 

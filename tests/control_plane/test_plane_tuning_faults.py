@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,21 +10,8 @@ from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.training.simulated import MemoryJournal
 from local_test.control_plane.tuning.record import TuningJob
 from local_test.control_plane.wire.errors import ResourceLimitExceeded
+from tests.control_plane.lossy_journal import LossyJournal
 from tests.control_plane.tuning_world import TuningWorld, emitting, tuning_request
-
-
-class LossyJournal(MemoryJournal):
-    """Forgets records, and is full where it is told so."""
-
-    is_full = False
-
-    def save(self, kind: str, name: str, record: Mapping[str, object]) -> None:
-        if self.is_full:
-            raise OSError(28, "no space left on device")
-        super().save(kind, name, record)
-
-    def lose(self, kind: str, name: str) -> None:
-        del self._records[kind, name]
 
 
 def world_of(journal: MemoryJournal | None = None) -> TuningWorld:

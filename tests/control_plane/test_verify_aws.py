@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,16 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_test.verify_aws import report
+from local_test.verify_aws import __main__ as verify
+from local_test.verify_aws import inference, inside, report
 from local_test.verify_aws.container_views import platform_environment
 from local_test.verify_aws.costs import TooDear, Use, check, total
 from local_test.verify_aws.facts import Observation, comparable, compare
-from local_test.verify_aws.removal import remove_all
+from local_test.verify_aws.probes.probe import refused
 from local_test.verify_aws.run import UnknownProbe, probes
-from local_test.verify_aws.side import Made, NotInTime, Side
+from local_test.verify_aws.side import Made, Side
 from tests.conftest import ROOT
+from tests.control_plane.verify_aws_account import a_side
 
 _NOWHERE = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -51,6 +56,71 @@ def test_the_plan_needs_no_account_and_stays_below_a_dollar(tmp_path: Path) -> N
     assert not (tmp_path / "made").exists()
 
 
+def test_the_plan_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", no_network)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert verify.main([]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--instance-type", "ml.p4d.24xlarge"),
+        ("--price", "nan"),
+        ("--price", "0"),
+        ("--price", "-1"),
+    ],
+)
+def test_a_cost_that_nobody_knows_is_refused(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert verify.main(arguments) == 1
+    assert "--price is" in capsys.readouterr().err
+
+
+def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Where the pool does not know the thread yet that it has started.
+    start, ended = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name.startswith("side"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def observe(side: Side, *_: Any) -> dict[str, Observation]:
+        side.cancelled.wait(10)
+        time.sleep(0.005)
+        ended.append(side)
+        return {}
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(verify, "observe", observe)
+    real, plane = (a_side(Made(tmp_path / name)) for name in ("real", "plane"))
+    with pytest.raises(KeyboardInterrupt):
+        verify._compared(real, plane, [])
+    assert len(ended) == 2
+
+
+def test_what_is_interrupted_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "local_test.verify_aws", "--plane", "--only", "too-long"]
+    command += ["endpoint", "--folder", str(tmp_path), "--out", str(tmp_path / "f.json")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not [*tmp_path.rglob("made.json")]:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert not [*tmp_path.rglob("made.json")]
+    assert not (tmp_path / "f.json").exists()
+
+
 def test_a_dear_instance_type_is_refused_before_anything_is_made() -> None:
     ran = _run("--yes", "--price", "2", environ=_NOWHERE)
     assert ran.returncode == 1
@@ -61,7 +131,7 @@ def test_without_credentials_nothing_is_made_and_the_reason_is_told(tmp_path: Pa
     ran = _run("--yes", "--region", "us-east-1", "--folder", str(tmp_path), environ=_NOWHERE)
     assert ran.returncode == 1
     assert "Unable to locate credentials" in ran.stderr
-    assert not (tmp_path / "made.json").exists()
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_plane_agrees_with_a_plane_and_leaves_nothing(tmp_path: Path) -> None:
@@ -75,7 +145,9 @@ def test_a_plane_agrees_with_a_plane_and_leaves_nothing(tmp_path: Path) -> None:
     assert facts["training.failed.status"]["real"] == "Failed"
     assert facts["training.failed.reason_length"]["plane"] == 1024
     assert facts["refusal.no_time"]["real"]["code"] == "ValidationException"
-    assert [json.loads(path.read_text("utf-8")) for path in tmp_path.rglob("made.json")] == [[], []]
+    assert not [*tmp_path.rglob("made*.json")]
+    # The account of a plane is a number of twelve digits too.
+    assert not re.search(r"(?<!\d)\d{12}(?!\d)|arn:aws:iam", out.read_text("utf-8"))
 
 
 def test_what_runs_into_a_broken_probe_is_told_as_a_difference_from_the_documents(
@@ -151,6 +223,81 @@ def test_agreement_against_the_documents_is_told() -> None:
     assert "documented  12" in report.table(facts)
 
 
+def test_null_is_an_answer_that_the_documents_can_contradict() -> None:
+    both = {"a": Observation("a", "Which variant?", None, documented="AllTraffic")}
+    assert report.summary(compare(both, both))["against the documents"] == 1
+
+
+def test_what_is_no_answer_contradicts_nothing() -> None:
+    facts = compare({}, {"a": Observation("a", "Which?", "x", documented="x")})
+    assert facts[0].real == "not observed"
+    assert facts[0].is_as_documented
+
+
+def test_one_and_true_are_two_answers() -> None:
+    one, true = ({"a": Observation("a", "?", each)} for each in (1, True))
+    assert compare(one, true)[0].verdict == "differs"
+
+
+@pytest.mark.parametrize(
+    ("text", "stands_for", "shown"),
+    [
+        ("remodel", {"model": "<bucket>"}, "remodel"),
+        ("s3://model/x", {"model": "<bucket>"}, "s3://<bucket>/x"),
+        ("us-east-10 us-east-1", {"us-east-1": "<region>"}, "us-east-10 <region>"),
+        ("anything", {"": "<role>"}, "anything"),
+        ("91112223334445", {"111222333444": "<account>"}, "91112223334445"),
+    ],
+)
+def test_a_placeholder_stands_for_words_alone(
+    text: str, stands_for: dict[str, str], shown: str
+) -> None:
+    assert comparable(text, stands_for) == shown
+
+
+def test_nobodys_account_name_key_or_address_is_written() -> None:
+    said = (
+        "User: arn:aws:sts::111122223333:assumed-role/Admin/jane@example.org is not authorized on "
+        "444455556666.dkr.ecr with ASIAABCDEFGHIJKLMNOP at 10.0.3.77 and ip-10-0-3-77, "
+        "https://x/?X-Amz-Credential=abc&X-Amz-Signature=def"
+    )
+    shown = comparable(said, {"222222222222": "<account>"})
+    for private in ("1111", "4444", "jane", "Admin", "ASIA", "0.3.77", "0-3-77", "abc", "def"):
+        assert private not in shown
+
+
+def test_an_answer_is_made_comparable_before_it_is_cut() -> None:
+    def answer(region: str) -> dict[str, str]:
+        def refuse() -> None:
+            text = f"arn:aws:sagemaker:{region}:1:job/x " + "abcdefghij" * 30
+            raise ClientError({"Error": {"Code": "V", "Message": text}}, "Describe")
+
+        return refused(a_side(region=region), refuse)
+
+    assert answer("us-east-1") == answer("ap-southeast-2")
+
+
+def test_containers_tell_no_secret_into_their_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "Db_Password", "HTTP_AUTHORIZATION"):
+        monkeypatch.setenv(name, "hush")
+    told = json.dumps(
+        [inside.look(), inference.transform_fn(str(tmp_path / "model"), "1", "a", "b")]
+    )
+    assert "hush" not in told
+    assert "HTTP_AUTHORIZATION" in told
+
+
+def test_of_long_answers_the_parts_that_differ_are_shown() -> None:
+    same = {f"variable_{number}": "a value" for number in range(50)}
+    one, other = ({"a": Observation("a", "?", {**same, **each})} for each in ({"z": 1}, {"y": 1}))
+    shown = report.table(compare(one, other))
+    assert '{"z": 1}' in shown
+    assert '{"y": 1}' in shown
+    assert "variable_3" not in shown
+
+
 def test_no_secret_is_written() -> None:
     given_ = {
         "AWS_SESSION_TOKEN": "s1",
@@ -166,66 +313,3 @@ def test_no_secret_is_written() -> None:
 def test_an_unknown_probe_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownProbe, match="refusals, completed"):
         probes(["complete"])
-
-
-class _Endpoints:
-    """A SageMaker with endpoints that become what they will after some looks."""
-
-    def __init__(self, looks_until_settled: int) -> None:
-        self.left = looks_until_settled
-        self.deleted: list[str] = []
-
-    def describe_endpoint(self, *, EndpointName: str) -> dict[str, str]:  # noqa: N803
-        self.left -= 1
-        return {"EndpointStatus": "Creating" if self.left >= 0 else "InService"}
-
-    def delete_endpoint(self, *, EndpointName: str) -> None:  # noqa: N803
-        if self.left >= 0:
-            said = {"Error": {"Code": "ValidationException", "Message": "in progress"}}
-            raise ClientError(said, "DeleteEndpoint")
-        self.deleted.append(EndpointName)
-
-
-def _side(made: Made, sagemaker: Any, times: Sequence[float] = ()) -> Side:
-    clock = iter(times)
-    return Side(
-        name="real",
-        client=lambda _service: sagemaker,
-        region="us-east-1",
-        account="1",
-        bucket="b",
-        role="r",
-        image="i",
-        instance_type="ml.m5.large",
-        stamp="s",
-        made=made,
-        look_s=1.0,
-        now=lambda: next(clock, 0.0),
-        sleep=lambda _: None,
-        cancelled=threading.Event(),
-    )
-
-
-def test_an_endpoint_of_a_killed_run_is_deleted_once_it_can_be(tmp_path: Path) -> None:
-    Made(tmp_path / "made.json").add("endpoint", "left-behind")
-    sagemaker = _Endpoints(looks_until_settled=3)
-    # Another process: what was made is read from the note.
-    side = _side(Made(tmp_path / "made.json"), sagemaker)
-    side.cancelled.set()
-    assert remove_all(side) == []
-    assert sagemaker.deleted == ["left-behind"]
-    assert list(Made(tmp_path / "made.json").newest_first()) == []
-
-
-def test_what_cannot_be_removed_stays_noted(tmp_path: Path) -> None:
-    made = Made(tmp_path / "made.json")
-    made.add("endpoint", "stuck")
-    side = _side(made, _Endpoints(looks_until_settled=9), times=[0, 1, 2, 9999])
-    assert "endpoint stuck" in remove_all(side)[0]
-    assert list(Made(tmp_path / "made.json").newest_first()) == [("endpoint", "stuck")]
-
-
-def test_waiting_ends_when_its_time_is_over(tmp_path: Path) -> None:
-    side = _side(Made(tmp_path / "made.json"), None, times=[0, 5, 11])
-    with pytest.raises(NotInTime, match="a sign was not seen within 10 s"):
-        side.wait(lambda: None, most_s=10, what="a sign")

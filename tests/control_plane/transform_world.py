@@ -6,26 +6,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from local_test.control_plane.clock import VirtualClock
 from local_test.control_plane.hosting.ports import ServerLaunch
-from local_test.control_plane.plane import Plane, World
+from local_test.control_plane.plane import Plane
 from local_test.control_plane.settings import Settings
 from local_test.control_plane.storage.aws import Store
-from local_test.control_plane.training.simulated import (
-    MemoryJournal,
-    RecordingTelemetry,
-    Script,
-    SimulatedExecutor,
-    SimulatedStages,
-)
+from local_test.control_plane.training.simulated import MemoryJournal
 from local_test.control_plane.transform.ports import GROUP
 from local_test.control_plane.transform_stages import ThreadedTransformStages
-from tests.control_plane.hosting_world import DATA, IMAGE, ROLE, Life, Logs, ScriptedServers
+from tests.control_plane.hosting_world import (
+    DATA,
+    IMAGE,
+    ROLE,
+    Life,
+    Logs,
+    ScriptedServers,
+    served_world,
+)
 
 BUCKET = "data"
 ENDED = {"Completed", "Failed", "Stopped"}
@@ -147,20 +149,11 @@ class TransformPlane:
     ) -> None:
         self.store = store
         self.clock = VirtualClock()
-        self.servers = ScriptedServers(
-            self.clock, (lambda _launch: life) if isinstance(life, Life) else life
-        )
+        self.servers = ScriptedServers(self.clock, life)
         self.logs = Logs()
         self.journal = journal or MemoryJournal()
-        world = World(
-            clock=self.clock,
-            executor=SimulatedExecutor(self.clock, lambda _launch: Script(exits_s=1.0)),
-            stages=SimulatedStages(self.clock),
-            telemetry=RecordingTelemetry(),
-            journal=self.journal,
-            servers=self.servers,
-            model_data=self.servers,
-            logs=self.logs,
+        world = replace(
+            served_world(self.clock, self.servers, self.logs, self.journal),
             transform_stages=ThreadedTransformStages(store),
         )
         self.plane = Plane(world, Settings(root=Path("/nowhere"), **settings))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from local_test.control_plane.api.calls import Operation
 from local_test.control_plane.api.pages import page
-from local_test.control_plane.training.ports import Journal
+from local_test.control_plane.records.journal import Journal
 from local_test.control_plane.wire.errors import ValidationError
 
 _KIND = "tags"
@@ -52,6 +53,10 @@ class Tags:
         """Let the tags of a deleted resource go with it."""
         self._tags.pop(arn, None)
         self._journal.remove(_KIND, arn)
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the functions by the operations that they answer."""
+        return {"AddTags": self.add, "ListTags": self.list, "DeleteTags": self.delete}
 
     def add(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer AddTags."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local_test.control_plane.api.calls import Operation
 from local_test.control_plane.api.consistency import as_of
 from local_test.control_plane.api.names import arn_of
 from local_test.control_plane.api.pages import page
@@ -37,6 +38,15 @@ class TrainingApi:
     region: str
     lag_s: float
     admit: Callable[[Request], None]
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the functions by the operations that they answer."""
+        return {
+            "CreateTrainingJob": self.create,
+            "DescribeTrainingJob": self.describe,
+            "ListTrainingJobs": self.list,
+            "StopTrainingJob": self.stop,
+        }
 
     def create(self, request: Request) -> Request:
         """Answer CreateTrainingJob."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from local_test.control_plane.api.calls import Operation
 from local_test.control_plane.api.names import arn_of
 from local_test.control_plane.api.pages import page
 from local_test.control_plane.api.tags import Tags, as_list, check
@@ -30,6 +31,16 @@ class TuningApi:
     tags: Tags
     clock: Clock
     region: str
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the functions by the operations that they answer."""
+        return {
+            "CreateHyperParameterTuningJob": self.create,
+            "DescribeHyperParameterTuningJob": self.describe,
+            "ListHyperParameterTuningJobs": self.list,
+            "ListTrainingJobsForHyperParameterTuningJob": self.list_trials,
+            "StopHyperParameterTuningJob": self.stop,
+        }
 
     def create(self, request: Request) -> Request:
         """Answer CreateHyperParameterTuningJob."""

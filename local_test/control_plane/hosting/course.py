@@ -16,10 +16,9 @@ from local_test.control_plane.faults import Faults
 from local_test.control_plane.hosting.fleet import Fleet
 from local_test.control_plane.hosting.ports import LogStreams, ModelServers
 from local_test.control_plane.hosting.record import Endpoint, EndpointStatus
-from local_test.control_plane.training.ports import Journal
+from local_test.control_plane.records.journal import Journal
 from local_test.control_plane.wire.errors import ServiceError, ValidationError
 
-JOURNAL_KIND = "endpoint"
 NO_CAPACITY = (
     "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. "
     "Please retry using a different ML instance type or after some time."
@@ -39,10 +38,18 @@ class HostingWorld:
 
 
 class Course:
-    """One endpoint; `build` makes the fleet of a record and the name of a configuration."""
+    """One endpoint.
+
+    `build` makes the fleet of a record and the name of a configuration; `save` keeps the record.
+    """
 
     def __init__(
-        self, record: Endpoint, world: HostingWorld, build: Callable[[Endpoint, str], Fleet]
+        self,
+        record: Endpoint,
+        world: HostingWorld,
+        *,
+        build: Callable[[Endpoint, str], Fleet],
+        save: Callable[[Endpoint], None],
     ) -> None:
         self.record = record
         self.serving: Fleet | None = None
@@ -52,6 +59,7 @@ class Course:
         self._leaving: list[Fleet] = []
         self._world = world
         self._build = build
+        self._save = save
         self._begins_at = world.clock.now() + world.starting_s
 
     @property
@@ -133,11 +141,7 @@ class Course:
         self.record.status = status
         self.record.failure_reason = reason
         self.record.modified = self._world.clock.now()
-        self.save()
-
-    def save(self) -> None:
-        """Write the record to the journal."""
-        self._world.journal.save(JOURNAL_KIND, self.record.name, self.record.to_json())
+        self._save(self.record)
 
     def _create_step(self) -> None:
         record = self.record

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from local_test.control_plane.hosting.configs import EndpointConfigs
-from local_test.control_plane.hosting.course import JOURNAL_KIND, Course, HostingWorld
+from local_test.control_plane.hosting.course import Course, HostingWorld
 from local_test.control_plane.hosting.fleet import Fleet
 from local_test.control_plane.hosting.instances import Instance, Outside
 from local_test.control_plane.hosting.models import Models
 from local_test.control_plane.hosting.record import Endpoint
+from local_test.control_plane.records.by_name import Records
 from local_test.control_plane.wire.errors import InternalFailure, ValidationError
 
 _LOG = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Endpoints:
         self._models = models
         self._configs = configs
         self._draw = draw
+        self._records = Records(world.journal, "endpoint", Endpoint)
         self._courses: dict[str, Course] = {}
         self._outside = Outside(world.clock, world.servers, world.logs, itertools.count(1))
         self._is_closing = False
@@ -64,10 +66,10 @@ class Endpoints:
             raise ValidationError(f'Cannot create already existing endpoint "{arn}".')
         self._configs.get(config_name)
         now = self._world.clock.now()
-        course = self._course_of(Endpoint(name, arn, config_name, created=now, modified=now))
-        course.save()
-        self._courses[name] = course
-        return course.record
+        record = Endpoint(name, arn, config_name, created=now, modified=now)
+        self._records.save(record)
+        self._courses[name] = self._course_of(record)
+        return record
 
     def get(self, name: str) -> Endpoint:
         """Return one endpoint.
@@ -161,20 +163,14 @@ class Endpoints:
                 _LOG.exception("endpoint %s failed by a defect of the plane", name)
                 course.fail(f"InternalServerError: {type(defect).__name__}: {defect}")
             if course.record.status == "Deleting" and course.is_idle:
-                self._world.journal.remove(JOURNAL_KIND, name)
+                self._records.remove(course.record)
                 del self._courses[name]
 
     def restore(self) -> None:
         """Load the journal and start again what an earlier plane has served."""
-        loaded = []
-        for entry in self._world.journal.load(JOURNAL_KIND):
-            try:
-                loaded.append(Endpoint.from_json(dict(entry)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no endpoint and is left out")
-        for record in sorted(loaded, key=lambda each: each.created):
+        for record in self._records.restore():
             if record.status == "Deleting":
-                self._world.journal.remove(JOURNAL_KIND, record.name)
+                self._records.remove(record)
                 continue
             course = self._courses[record.name] = self._course_of(record)
             if record.status != "Failed":
@@ -208,7 +204,7 @@ class Endpoints:
         return course
 
     def _course_of(self, record: Endpoint) -> Course:
-        return Course(record, self._world, self._fleet)
+        return Course(record, self._world, build=self._fleet, save=self._records.save)
 
     def _fleet(self, record: Endpoint, config_name: str) -> Fleet:
         config = self._configs.get(config_name)

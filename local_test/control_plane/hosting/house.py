@@ -11,7 +11,7 @@ from local_test.control_plane.hosting.course import HostingWorld
 from local_test.control_plane.hosting.endpoints import Endpoints
 from local_test.control_plane.hosting.model_definition import FindPackage
 from local_test.control_plane.hosting.models import Models
-from local_test.control_plane.training.ports import Journal
+from local_test.control_plane.records.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ users report and is not documented.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,12 +17,9 @@ from local_test.control_plane.hosting.model_definition import (
     only_container,
 )
 from local_test.control_plane.hosting.record import Model
-from local_test.control_plane.training.ports import Journal
+from local_test.control_plane.records.by_name import Records
+from local_test.control_plane.records.journal import Journal
 from local_test.control_plane.wire.errors import ValidationError
-
-JOURNAL_KIND = "model"
-
-_LOG = logging.getLogger(__name__)
 
 
 class Models:
@@ -51,11 +47,10 @@ class Models:
         find_package: FindPackage = no_packages,
     ) -> None:
         self._clock = clock
-        self._journal = journal
         self._arn = arn
         self._has_data = has_data
         self._find_package = find_package
-        self._models: dict[str, Model] = {}
+        self._models = Records(journal, "model", Model)
 
     def create(self, request: dict[str, Any]) -> Model:
         """Take a validated CreateModel request.
@@ -76,8 +71,7 @@ class Models:
         if is_due and not self._has_data(str(url)):
             raise ValidationError(f"Could not find model data at {url}.")
         model = Model(name, arn, dict(request), container, self._clock.now())
-        self._journal.save(JOURNAL_KIND, name, model.to_json())
-        self._models[name] = model
+        self._models.save(model)
         return model
 
     def get(self, name: str) -> Model:
@@ -88,15 +82,14 @@ class Models:
         ValidationError
             There is none of this name.
         """
-        try:
-            return self._models[name]
-        except KeyError:
-            arn = self._arn("model", name)
-            raise ValidationError(f'Could not find model "{arn}".') from None
+        found = self._models.find(name)
+        if found is None:
+            raise ValidationError(f'Could not find model "{self._arn("model", name)}".')
+        return found
 
     def all(self) -> Sequence[Model]:
         """Return every model in the order of creation."""
-        return tuple(self._models.values())
+        return self._models.all()
 
     def delete(self, name: str) -> Model:
         """Forget a model, and return it; what serves it goes on.
@@ -106,16 +99,8 @@ class Models:
         ValidationError
             There is none of this name.
         """
-        self.get(name)
-        self._journal.remove(JOURNAL_KIND, name)
-        return self._models.pop(name)
+        return self._models.remove(self.get(name))
 
     def restore(self) -> None:
         """Load the journal."""
-        loaded = []
-        for record in self._journal.load(JOURNAL_KIND):
-            try:
-                loaded.append(Model.from_json(dict(record)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no model and is left out")
-        self._models = {each.name: each for each in sorted(loaded, key=lambda one: one.created)}
+        self._models.restore()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 EndpointStatus = Literal["Creating", "InService", "Updating", "Failed", "Deleting"]
 
@@ -22,15 +22,6 @@ class Model:
     container: dict[str, Any]
     created: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)
-
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
@@ -45,15 +36,6 @@ class EndpointConfig:
     def variants(self) -> list[dict[str, Any]]:
         """The production variants as requested."""
         return list(self.request["ProductionVariants"])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)
 
 
 @dataclass(slots=True)
@@ -73,12 +55,3 @@ class Endpoint:
     failure_reason: str | None = None
     weights: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)

@@ -62,6 +62,11 @@ class Course:
         self._finishing: Work[Left] | None = None
 
     @property
+    def is_over(self) -> bool:
+        """Whether the job has ended."""
+        return not self.job.is_live
+
+    @property
     def containers(self) -> Containers | None:
         """The containers that may still run."""
         return self._running.containers if self._running is not None else None

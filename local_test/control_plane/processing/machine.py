@@ -7,7 +7,6 @@ and is not documented.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,15 +16,17 @@ from local_test.control_plane.processing.course import Course
 from local_test.control_plane.processing.ports import ProcessingDoors
 from local_test.control_plane.processing.record import ProcessingJob
 from local_test.control_plane.processing.world import World
+from local_test.control_plane.records.by_name import Records
+from local_test.control_plane.records.journal import Journal
+from local_test.control_plane.records.under_way import UnderWay
 from local_test.control_plane.training import failure
 from local_test.control_plane.training.course import Timings
-from local_test.control_plane.training.ports import Executor, Journal
+from local_test.control_plane.training.ports import Executor
 from local_test.control_plane.training.reaping import Reaper
 from local_test.control_plane.wire.errors import InternalFailure, ResourceInUse, ValidationError
 
-JOURNAL_KIND = "processing-job"
-
-_LOG = logging.getLogger(__name__)
+# What differs after every change of a job.
+_Mark = tuple[object, ...]
 
 
 class ProcessingJobs:
@@ -42,10 +43,10 @@ class ProcessingJobs:
         timings: Timings,
     ) -> None:
         self._world = World(clock, executor, doors, faults, timings)
-        self._journal = journal
-        self._jobs: dict[str, ProcessingJob] = {}
-        self._courses: dict[str, Course] = {}
-        self._saved: dict[str, tuple[object, ...]] = {}
+        self._jobs = Records(journal, "processing-job", ProcessingJob)
+        self._courses = UnderWay[Course, _Mark](
+            "processing job", write=self._write, abandon=self._fail_by_defect
+        )
         self._reaper = Reaper(clock)
         self._is_closing = False
 
@@ -62,17 +63,14 @@ class ProcessingJobs:
         name = request["ProcessingJobName"]
         if self._is_closing:
             raise InternalFailure("the local control plane is ending; no job can be created")
-        if name in self._jobs:
+        if (earlier := self._jobs.find(name)) is not None:
             raise ResourceInUse(
                 "Job name must be unique within an AWS account and region, and a processing job "
-                f"with this name already exists ({self._jobs[name].arn})"
+                f"with this name already exists ({earlier.arn})"
             )
         now = self._world.clock.now()
         job = ProcessingJob(name, arn, dict(request), created=now, modified=now)
-        self._journal.save(JOURNAL_KIND, name, job.to_json())
-        self._jobs[name] = job
-        self._courses[name] = Course(job, self._world)
-        self._saved[name] = _mark(job)
+        self._courses.add(Course(job, self._world))
         return job
 
     def get(self, name: str) -> ProcessingJob:
@@ -83,14 +81,18 @@ class ProcessingJobs:
         ValidationError
             There is none of this name.
         """
-        try:
-            return self._jobs[name]
-        except KeyError:
-            raise ValidationError(f"Could not find requested job with name: {name}") from None
+        found = self._jobs.find(name)
+        if found is None:
+            raise ValidationError(f"Could not find requested job with name: {name}")
+        return found
 
     def all(self) -> Sequence[ProcessingJob]:
         """Return every job in the order of creation."""
-        return tuple(self._jobs.values())
+        return self._jobs.all()
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of all jobs."""
+        return [job.arn for job in self._jobs.all()]
 
     def stop(self, name: str) -> None:
         """Begin to stop a live job; one that is stopping already goes on as it does.
@@ -105,19 +107,13 @@ class ProcessingJobs:
             raise ValidationError(
                 f"The request was rejected because the processing job is in status {job.status}."
             )
-        self._courses[name].stop("asked")
-        self._try_to_save(self._courses[name])
+        course = self._courses[name]
+        course.stop("asked")
+        self._courses.save(course)
 
     def tick(self) -> None:
         """Advance every live job as far as it goes; a defect in one fails that one only."""
-        for course in list(self._courses.values()):
-            try:
-                course.step()
-            except Exception as defect:  # noqa: BLE001 - whatever it is, the other jobs go on
-                _LOG.exception("processing job %s failed by a defect", course.job.name)
-                reason = failure.internal_error(f"{type(defect).__name__}: {defect}")
-                self._abandon(course, reason, grace_s=0.0)
-            self._try_to_save(course)
+        self._courses.step()
         self._reaper.tick()
 
     def restore(self) -> None:
@@ -125,17 +121,10 @@ class ProcessingJobs:
 
         What ran has been ended by then: the training jobs' sweep knows the plane's marks, not jobs.
         """
-        loaded = []
-        for record in self._journal.load(JOURNAL_KIND):
-            try:
-                loaded.append(ProcessingJob.from_json(dict(record)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no processing job and is left out")
-        for job in sorted(loaded, key=lambda each: each.created):
-            self._jobs[job.name] = job
+        for job in self._jobs.restore():
             if job.is_live:
                 Course(job, self._world).fail(failure.PLANE_ENDED)
-                self._journal.save(JOURNAL_KIND, job.name, job.to_json())
+                self._jobs.save(job)
 
     def close(self, *, grace_s: float = 5.0) -> bool:
         """End everything with the plane; call it until it returns True: nothing runs any more.
@@ -144,32 +133,23 @@ class ProcessingJobs:
         they are killed after `grace_s` seconds.
         """
         self._is_closing = True
-        for course in list(self._courses.values()):
+        for course in self._courses:
             self._abandon(course, failure.PLANE_ENDED, grace_s=grace_s)
-            self._try_to_save(course)
+            self._courses.save(course)
         self._reaper.tick()
         return self._reaper.is_idle
+
+    def _fail_by_defect(self, course: Course, defect: str) -> None:
+        self._abandon(course, failure.internal_error(defect), grace_s=0.0)
 
     def _abandon(self, course: Course, reason: str, *, grace_s: float) -> None:
         if course.containers is not None and course.job.is_live:
             self._reaper.take(course.containers, grace_s=grace_s)
         course.fail(reason)
 
-    def _try_to_save(self, course: Course) -> None:
-        """Save what changed; an ended job is let go only when its end is in the journal."""
+    def _write(self, course: Course, saved: _Mark | None) -> _Mark:
         job = course.job
-        mark = _mark(job)
-        try:
-            if mark != self._saved[job.name]:
-                self._journal.save(JOURNAL_KIND, job.name, job.to_json())
-                self._saved[job.name] = mark
-        except Exception:  # noqa: BLE001 - a full disk must not end the jobs
-            _LOG.exception("processing job %s could not be journaled; it is tried again", job.name)
-            return
-        if not job.is_live:
-            del self._courses[job.name], self._saved[job.name]
-
-
-def _mark(job: ProcessingJob) -> tuple[object, ...]:
-    """Return what differs after every change."""
-    return (job.status, job.started, job.ended)
+        mark = (job.status, job.started, job.ended)
+        if mark != saved:
+            self._jobs.save(job)
+        return mark

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Status = Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped"]
 # What was asked first counts: a job that runs too long is stopped as if someone had asked.
@@ -69,12 +69,3 @@ class ProcessingJob:
     def is_isolated(self) -> bool:
         """Whether the containers have no network."""
         return bool((self.request.get("NetworkConfig") or {}).get("EnableNetworkIsolation"))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)

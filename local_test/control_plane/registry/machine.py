@@ -8,15 +8,15 @@ and is not documented, nor is that the number of a deleted version is not given 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from local_test.control_plane.clock import Clock
+from local_test.control_plane.records.by_name import Records
+from local_test.control_plane.records.journal import Journal
 from local_test.control_plane.registry.changes import updated
 from local_test.control_plane.registry.deploying import container_of
 from local_test.control_plane.registry.record import ModelPackage, PackageGroup, PackageStatus
-from local_test.control_plane.training.ports import Journal
 from local_test.control_plane.wire.errors import Conflict, ValidationError
 
 GROUP_KIND = "model-package-group"
@@ -26,7 +26,6 @@ _FOLLOWING: Mapping[PackageStatus, PackageStatus] = {
     "Pending": "InProgress",
     "InProgress": "Completed",
 }
-_LOG = logging.getLogger(__name__)
 
 Record = TypeVar("Record", PackageGroup, ModelPackage)
 
@@ -44,10 +43,9 @@ class Registry:
 
     def __init__(self, *, clock: Clock, journal: Journal, arn: Callable[[str, str], str]) -> None:
         self._clock = clock
-        self._journal = journal
         self._arn = arn
-        self._groups: dict[str, PackageGroup] = {}
-        self._packages: dict[str, ModelPackage] = {}
+        self._groups = Records(journal, GROUP_KIND, PackageGroup)
+        self._packages = Records(journal, PACKAGE_KIND, ModelPackage)
 
     def create_group(self, request: dict[str, Any]) -> PackageGroup:
         """Take a validated CreateModelPackageGroup request.
@@ -62,7 +60,7 @@ class Registry:
         if name in self._groups:
             raise ValidationError(f"Model Package Group already exists: {arn}")
         group = PackageGroup(name, arn, dict(request), self._clock.now())
-        self._keep_group(group)
+        self._groups.save(group)
         return group
 
     def group(self, name_or_arn: str) -> PackageGroup:
@@ -74,7 +72,7 @@ class Registry:
             There is none of this name or ARN.
         """
         name = _without_arn(name_or_arn)
-        found = self._groups.get(name) or _by_arn(self._groups, name_or_arn)
+        found = self._groups.find(name) or _by_arn(self._groups, name_or_arn)
         if found is None:
             raise ValidationError(
                 f"ModelPackageGroup {self._arn(GROUP_KIND, name)} does not exist."
@@ -83,7 +81,7 @@ class Registry:
 
     def groups(self) -> Sequence[PackageGroup]:
         """Return every group in the order of creation."""
-        return tuple(self._groups.values())
+        return self._groups.all()
 
     def delete_group(self, name_or_arn: str) -> PackageGroup:
         """Forget an empty group, and return it.
@@ -96,13 +94,12 @@ class Registry:
             It still has versions.
         """
         group = self.group(name_or_arn)
-        if any(each.group == group.name for each in self._packages.values()):
+        if any(each.group == group.name for each in self._packages.all()):
             raise Conflict(
                 f"Model Package Group {group.arn} cannot be deleted: it still has model packages; "
                 "delete them first."
             )
-        self._journal.remove(GROUP_KIND, group.name)
-        return self._groups.pop(group.name)
+        return self._groups.remove(group)
 
     def create(self, request: dict[str, Any]) -> ModelPackage:
         """Take a validated CreateModelPackage request; the same token gives the same package.
@@ -113,16 +110,14 @@ class Registry:
             Its group or its source does not exist, or its name is taken.
         """
         token = request.get("ClientToken")
-        same = [
-            each for each in self._packages.values() if each.request.get("ClientToken") == token
-        ]
+        same = [each for each in self._packages.all() if each.request.get("ClientToken") == token]
         if token is not None and same:
             return same[0]
         if "SourceUri" in request and "InferenceSpecification" not in request:
             request = self._cloned(request)
         group = request.get("ModelPackageGroupName")
         package = self._unversioned(request) if group is None else self._next(request, group)
-        self._keep(package)
+        self._packages.save(package)
         return package
 
     def get(self, name_or_arn: str) -> ModelPackage:
@@ -134,19 +129,19 @@ class Registry:
             There is none.
         """
         name = _without_arn(name_or_arn)
-        found = self._packages.get(name) or _by_arn(self._packages, name_or_arn)
+        found = self._packages.find(name) or _by_arn(self._packages, name_or_arn)
         if found is None:
             raise ValidationError(f"ModelPackage {self._arn(PACKAGE_KIND, name)} does not exist.")
         return found
 
     def all(self) -> Sequence[ModelPackage]:
         """Return every package in the order of creation."""
-        return tuple(self._packages.values())
+        return self._packages.all()
 
     def arns(self) -> list[str]:
         """Return the ARNs of all groups and packages."""
-        groups = [each.arn for each in self._groups.values()]
-        return groups + [each.arn for each in self._packages.values()]
+        groups = [each.arn for each in self._groups.all()]
+        return groups + [each.arn for each in self._packages.all()]
 
     def update(self, request: Mapping[str, Any]) -> ModelPackage:
         """Carry out a validated UpdateModelPackage request, whole or not at all.
@@ -160,7 +155,7 @@ class Registry:
         package = self.get(request["ModelPackageArn"])
         package.request = updated(package, request)
         package.modified = self._clock.now()
-        self._keep(package)
+        self._packages.save(package)
         return package
 
     def delete(self, name_or_arn: str) -> ModelPackage:
@@ -171,9 +166,7 @@ class Registry:
         ValidationError
             There is none of this name.
         """
-        package = self.get(name_or_arn)
-        self._journal.remove(PACKAGE_KIND, package.name)
-        return self._packages.pop(package.name)
+        return self._packages.remove(self.get(name_or_arn))
 
     def container(self, name_or_arn: str) -> Mapping[str, Any]:
         """Return the container of a package; see `container_of`.
@@ -187,18 +180,16 @@ class Registry:
 
     def tick(self) -> None:
         """Move every new package on: there is nothing here that takes longer."""
-        for package in self._packages.values():
+        for package in self._packages.all():
             following = _FOLLOWING.get(package.status)
             if following is not None:
                 package.status = following
-                self._keep(package)
+                self._packages.save(package)
 
     def restore(self) -> None:
         """Load the journal."""
-        groups = self._loaded(GROUP_KIND, PackageGroup)
-        packages = self._loaded(PACKAGE_KIND, ModelPackage)
-        self._groups = {each.name: each for each in groups}
-        self._packages = {each.name: each for each in packages}
+        self._groups.restore()
+        self._packages.restore()
 
     def _unversioned(self, request: dict[str, Any]) -> ModelPackage:
         name = request["ModelPackageName"]
@@ -211,7 +202,7 @@ class Registry:
         group = self.group(group_name)
         group.newest += 1
         # Before the package: a number is never given twice, whatever happens between the two.
-        self._keep_group(group)
+        self._groups.save(group)
         name = f"{group.name}/{group.newest}"
         return ModelPackage(
             name,
@@ -230,29 +221,12 @@ class Registry:
         names = ("InferenceSpecification", "AdditionalInferenceSpecifications")
         return {name: source[name] for name in names if name in source} | request
 
-    def _keep_group(self, group: PackageGroup) -> None:
-        self._journal.save(GROUP_KIND, group.name, group.to_json())
-        self._groups[group.name] = group
-
-    def _keep(self, package: ModelPackage) -> None:
-        self._journal.save(PACKAGE_KIND, package.name, package.to_json())
-        self._packages[package.name] = package
-
-    def _loaded(self, kind: str, record: type[Record]) -> list[Record]:
-        loaded = []
-        for each in self._journal.load(kind):
-            try:
-                loaded.append(record.from_json(dict(each)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no %s and is left out", kind)
-        return sorted(loaded, key=lambda one: one.created)
-
 
 def _without_arn(name_or_arn: str) -> str:
     """Return the name; ``group/version`` of a version's ARN."""
     return name_or_arn.partition("/")[2] if name_or_arn.startswith("arn:") else name_or_arn
 
 
-def _by_arn(records: Mapping[str, Record], arn: str) -> Record | None:
+def _by_arn(records: Records[Record], arn: str) -> Record | None:
     # ARNs have names in lower case.
-    return next((each for each in records.values() if each.arn == arn), None)
+    return next((each for each in records.all() if each.arn == arn), None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
 PackageStatus = Literal["Pending", "InProgress", "Completed"]
 
@@ -17,15 +17,6 @@ class PackageGroup:
     request: dict[str, Any]
     created: float
     newest: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)
 
 
 @dataclass(slots=True)
@@ -56,12 +47,3 @@ class ModelPackage:
         if not self.is_versioned:
             return None
         return str(self.request.get("ModelApprovalStatus", "PendingManualApproval"))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)

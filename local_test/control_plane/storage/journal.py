@@ -19,7 +19,7 @@ _SUFFIX = ".json"
 
 
 class FileJournal:
-    """Implements ports.Journal below one folder."""
+    """Implements records.journal.Journal below one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

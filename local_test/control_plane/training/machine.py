@@ -8,17 +8,19 @@ documented.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from local_test.control_plane.clock import Clock
 from local_test.control_plane.faults import Faults
+from local_test.control_plane.records.by_name import Records
+from local_test.control_plane.records.journal import Journal
+from local_test.control_plane.records.under_way import UnderWay
 from local_test.control_plane.training import failure, limits
 from local_test.control_plane.training.course import Timings, World
 from local_test.control_plane.training.matching import Matcher
-from local_test.control_plane.training.ports import Executor, Journal, Stages, Telemetry
+from local_test.control_plane.training.ports import Executor, Stages, Telemetry
 from local_test.control_plane.training.reaping import Reaper
 from local_test.control_plane.training.record import StopCause, TrainingJob
 from local_test.control_plane.training.run import Run
@@ -27,18 +29,14 @@ from local_test.control_plane.wire.errors import InternalFailure, ResourceInUse,
 
 __all__ = ["Timings", "TrainingJobs"]
 
-JOURNAL_KIND = "training-job"
 
-_LOG = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Saved:
     """What the journal has of a live job; emissions are saved less often than changes."""
 
-    mark: tuple[object, ...] = ()
-    emissions: int = 0
-    next_emissions_at: float = 0.0
+    mark: tuple[object, ...]
+    emissions: int
+    next_emissions_at: float
 
 
 class TrainingJobs:
@@ -64,10 +62,10 @@ class TrainingJobs:
             timings=timings,
             matcher=Matcher(),
         )
-        self._journal = journal
-        self._jobs: dict[str, TrainingJob] = {}
-        self._runs: dict[str, Run] = {}
-        self._saved: dict[str, _Saved] = {}
+        self._jobs = Records(journal, "training-job", TrainingJob.from_json, TrainingJob.to_json)
+        self._runs = UnderWay[Run, _Saved](
+            "training job", write=self._write, abandon=self._fail_by_defect
+        )
         self._reaper = Reaper(clock)
         self._is_closing = False
 
@@ -96,10 +94,7 @@ class TrainingJobs:
             name, arn, dict(request), created=now, modified=now, tuning_job_arn=tuning_job_arn
         )
         enter(job, "Starting", now)
-        self._journal.save(JOURNAL_KIND, name, job.to_json())
-        self._jobs[name] = job
-        self._runs[name] = Run(job, self._world)
-        self._saved[name] = _Saved(_mark(job))
+        self._runs.add(Run(job, self._world))
         return job
 
     def get(self, name: str) -> TrainingJob:
@@ -110,14 +105,18 @@ class TrainingJobs:
         ValidationError
             There is none of this name.
         """
-        try:
-            return self._jobs[name]
-        except KeyError:
-            raise ValidationError("Requested resource not found.") from None
+        found = self._jobs.find(name)
+        if found is None:
+            raise ValidationError("Requested resource not found.")
+        return found
 
     def all(self) -> Sequence[TrainingJob]:
         """Return every job in the order of creation."""
-        return tuple(self._jobs.values())
+        return self._jobs.all()
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of all jobs."""
+        return [job.arn for job in self._jobs.all()]
 
     def stop(self, name: str, cause: StopCause = "asked") -> None:
         """Begin to stop a live job; one that is stopping already goes on as it does.
@@ -129,7 +128,7 @@ class TrainingJobs:
         """
         run = self._live(name)
         run.stop(cause)
-        self._try_to_save(run)
+        self._runs.save(run)
 
     def interrupt(self, name: str) -> None:
         """Take the instances away from a spot job while it trains.
@@ -154,8 +153,7 @@ class TrainingJobs:
 
     def tick(self) -> None:
         """Advance every live job as far as it goes; a defect in one fails that one only."""
-        for run in list(self._runs.values()):
-            self._advance(run)
+        self._runs.step()
         if not self._runs:
             # What searches the lines is a process, too.
             self._world.matcher.close()
@@ -164,14 +162,7 @@ class TrainingJobs:
     def restore(self) -> None:
         """Load the journal; jobs that an earlier plane left alive have failed with it."""
         self._world.executor.sweep()
-        loaded = []
-        for record in self._journal.load(JOURNAL_KIND):
-            try:
-                loaded.append(TrainingJob.from_json(dict(record)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no training job and is left out")
-        for job in sorted(loaded, key=lambda each: each.created):
-            self._jobs[job.name] = job
+        for job in self._jobs.restore():
             if job.is_live:
                 self._fail_with_its_plane(job)
 
@@ -182,9 +173,9 @@ class TrainingJobs:
         they are killed after `grace_s` seconds.
         """
         self._is_closing = True
-        for run in list(self._runs.values()):
+        for run in self._runs:
             self._abandon(run, failure.PLANE_ENDED, grace_s=grace_s)
-            self._try_to_save(run)
+            self._runs.save(run)
         self._reaper.tick()
         if self._reaper.is_idle:
             self._world.matcher.close()
@@ -198,14 +189,8 @@ class TrainingJobs:
             )
         return self._runs[name]
 
-    def _advance(self, run: Run) -> None:
-        try:
-            run.step()
-        except Exception as defect:  # noqa: BLE001 - whatever it is, the other jobs go on
-            _LOG.exception("training job %s failed by a defect of the plane", run.job.name)
-            reason = failure.internal_error(f"{type(defect).__name__}: {defect}")
-            self._abandon(run, reason, grace_s=0.0)
-        self._try_to_save(run)
+    def _fail_by_defect(self, run: Run, defect: str) -> None:
+        self._abandon(run, failure.internal_error(defect), grace_s=0.0)
 
     def _abandon(self, run: Run, reason: str, *, grace_s: float) -> None:
         containers = run.containers
@@ -213,34 +198,23 @@ class TrainingJobs:
             self._reaper.take(containers, grace_s=grace_s)
         run.fail(reason)
 
-    def _try_to_save(self, run: Run) -> None:
-        """Save what changed; an ended job is let go only when its end is in the journal."""
-        name = run.job.name
-        try:
-            self._save(run)
-        except Exception:  # noqa: BLE001 - a full disk must not end the jobs
-            _LOG.exception("training job %s could not be journaled; it is tried again", name)
-            return
-        if not run.job.is_live:
-            del self._runs[name], self._saved[name]
-
-    def _save(self, run: Run) -> None:
-        job, saved, now = run.job, self._saved[run.job.name], self._world.clock.now()
+    def _write(self, run: Run, saved: _Saved | None) -> _Saved:
+        job, now = run.job, self._world.clock.now()
         mark, emissions = _mark(job), len(job.emissions)
-        has_new_emissions = emissions != saved.emissions and now >= saved.next_emissions_at
-        if mark == saved.mark and not has_new_emissions:
-            return
-        self._journal.save(JOURNAL_KIND, job.name, job.to_json())
-        saved.mark, saved.emissions = mark, emissions
+        if saved is not None and mark == saved.mark:
+            has_new_emissions = emissions != saved.emissions and now >= saved.next_emissions_at
+            if not has_new_emissions:
+                return saved
+        self._jobs.save(job)
         # A record of many emissions costs more to write, so it is written less often.
-        saved.next_emissions_at = now + max(1.0, emissions / 1000)
+        return _Saved(mark, emissions, now + max(1.0, emissions / 1000))
 
     def _fail_with_its_plane(self, job: TrainingJob) -> None:
         now = self._world.clock.now()
         job.failure_reason = failure.PLANE_ENDED
         enter(job, "Failed", now, status="Failed")
         job.training_ended = now
-        self._journal.save(JOURNAL_KIND, job.name, job.to_json())
+        self._jobs.save(job)
 
 
 def _mark(job: TrainingJob) -> tuple[object, ...]:

@@ -84,8 +84,8 @@ class TrainingJob:
         }
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
+    def from_json(cls, **record: Any) -> Self:
+        """Read the members of what `to_json` returns."""
         return cls(
             **{
                 **record,

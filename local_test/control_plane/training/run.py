@@ -39,6 +39,11 @@ class Run:
         self._phase: Phase = "requesting"
 
     @property
+    def is_over(self) -> bool:
+        """Whether the job has ended."""
+        return not self.job.is_live
+
+    @property
     def containers(self) -> Containers | None:
         """The containers that may still run."""
         attempt = self._course.attempt

@@ -7,22 +7,22 @@ documented.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from local_test.control_plane.hosting.record import Model
+from local_test.control_plane.records.by_name import Records
+from local_test.control_plane.records.journal import Journal
+from local_test.control_plane.records.under_way import UnderWay
 from local_test.control_plane.training.failure import PLANE_ENDED, internal_error
-from local_test.control_plane.training.ports import Journal
 from local_test.control_plane.transform.record import TransformJob
 from local_test.control_plane.transform.run import Run, World
 from local_test.control_plane.wire.errors import InternalFailure, ResourceInUse, ValidationError
 
 __all__ = ["TransformJobs", "World"]
 
-JOURNAL_KIND = "transform-job"
-
-_LOG = logging.getLogger(__name__)
+# What differs after every change of a job.
+_Mark = tuple[object, ...]
 
 
 class TransformJobs:
@@ -35,11 +35,11 @@ class TransformJobs:
         self, *, world: World, journal: Journal, find_model: Callable[[str], Model]
     ) -> None:
         self._world = world
-        self._journal = journal
         self._find_model = find_model
-        self._jobs: dict[str, TransformJob] = {}
-        self._runs: dict[str, Run] = {}
-        self._saved: dict[str, tuple[object, ...]] = {}
+        self._jobs = Records(journal, "transform-job", TransformJob)
+        self._runs = UnderWay[Run, _Mark](
+            "transform job", write=self._write, abandon=_fail_by_defect
+        )
         self._is_closing = False
 
     def create(self, request: dict[str, Any], *, arn: str) -> TransformJob:
@@ -70,9 +70,7 @@ class TransformJobs:
             )
         now = self._world.clock.now()
         job = TransformJob(name, arn, dict(request), created=now, modified=now)
-        self._save(job)
-        self._jobs[name] = job
-        self._runs[name] = Run(job, model, self._world)
+        self._runs.add(Run(job, model, self._world))
         return job
 
     def get(self, name: str) -> TransformJob:
@@ -83,14 +81,18 @@ class TransformJobs:
         ValidationError
             There is none of this name.
         """
-        try:
-            return self._jobs[name]
-        except KeyError:
-            raise ValidationError("Requested resource not found.") from None
+        found = self._jobs.find(name)
+        if found is None:
+            raise ValidationError("Requested resource not found.")
+        return found
 
     def all(self) -> Sequence[TransformJob]:
         """Return every job in the order of creation."""
-        return tuple(self._jobs.values())
+        return self._jobs.all()
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of all jobs."""
+        return [job.arn for job in self._jobs.all()]
 
     def stop(self, name: str) -> None:
         """Begin to stop a live job; one that is stopping already goes on as it does.
@@ -105,63 +107,38 @@ class TransformJobs:
             raise ValidationError(
                 f"The request was rejected because the transform job is in status {job.status}."
             )
-        self._runs[name].stop()
-        self._save(job)
+        run = self._runs[name]
+        run.stop()
+        self._runs.save(run)
 
     def tick(self) -> None:
         """Advance every live job as far as it goes; a defect in one fails that one only."""
-        for run in list(self._runs.values()):
-            self._advance(run)
+        self._runs.step()
 
     def restore(self) -> None:
         """Load the journal; jobs that an earlier plane left alive have failed with it."""
-        loaded = []
-        for record in self._journal.load(JOURNAL_KIND):
-            try:
-                loaded.append(TransformJob.from_json(dict(record)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no transform job and is left out")
-        for job in sorted(loaded, key=lambda each: each.created):
-            self._jobs[job.name] = job
+        for job in self._jobs.restore():
             if job.is_live:
                 job.failure_reason = PLANE_ENDED
                 job.enter("Failed", self._world.clock.now())
-                self._save(job)
+                self._jobs.save(job)
 
     def close(self) -> bool:
         """End everything with the plane; call it until it returns True: nothing runs any more."""
         if not self._is_closing:
             self._is_closing = True
-            for run in self._runs.values():
+            for run in self._runs:
                 run.abandon(PLANE_ENDED)
         self.tick()
         return not self._runs
 
-    def _advance(self, run: Run) -> None:
-        was_live = run.job.is_live
-        try:
-            run.step()
-        except Exception as defect:  # noqa: BLE001 - whatever it is, the other jobs go on
-            _LOG.exception("transform job %s failed by a defect of the plane", run.job.name)
-            if not was_live:
-                # Nothing is left to be tried; a sweep at the next start finds what still runs.
-                del self._runs[run.job.name]
-                return
-            run.abandon(internal_error(f"{type(defect).__name__}: {defect}"))
-        self._try_to_save(run)
-
-    def _try_to_save(self, run: Run) -> None:
-        """Save what changed; a job is let go only when its end is in the journal."""
-        try:
-            self._save(run.job)
-        except Exception:  # noqa: BLE001 - a full disk must not end the jobs
-            _LOG.exception("transform job %s could not be journaled; tried again", run.job.name)
-            return
-        if run.is_over:
-            del self._runs[run.job.name], self._saved[run.job.name]
-
-    def _save(self, job: TransformJob) -> None:
+    def _write(self, run: Run, saved: _Mark | None) -> _Mark:
+        job = run.job
         mark = (job.status, job.modified)
-        if self._saved.get(job.name) != mark:
-            self._journal.save(JOURNAL_KIND, job.name, job.to_json())
-            self._saved[job.name] = mark
+        if mark != saved:
+            self._jobs.save(job)
+        return mark
+
+
+def _fail_by_defect(run: Run, defect: str) -> None:
+    run.give_up(internal_error(defect))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Status = Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped"]
 
@@ -40,12 +40,3 @@ class TransformJob:
         self.modified = now
         if status not in LIVE and self.ended is None:
             self.ended = now
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
-        return cls(**record)

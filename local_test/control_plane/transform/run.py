@@ -147,6 +147,16 @@ class Run:
         self.end("Failed", why)
         self._show_end()
 
+    def give_up(self, why: str) -> None:
+        """Answer a defect: fail at once, and where the job has failed already, try nothing more.
+
+        A sweep at the next start of a plane finds what still runs then.
+        """
+        if self.job.is_live:
+            self.abandon(why)
+        else:
+            self._phase = "over"
+
     def _look(self) -> None:
         if self._looking is None:
             role = str(self._model.request.get("ExecutionRoleArn", ""))

@@ -17,7 +17,8 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from local_test.control_plane.clock import Clock
-from local_test.control_plane.training.ports import Journal
+from local_test.control_plane.records.by_name import Records
+from local_test.control_plane.records.journal import Journal
 from local_test.control_plane.training.record import StopCause, TrainingJob
 from local_test.control_plane.tuning import completion, hyperband, strategies, warm_start
 from local_test.control_plane.tuning.completion import Outcome
@@ -39,7 +40,6 @@ from local_test.control_plane.wire.errors import (
 )
 
 _LOG = logging.getLogger(__name__)
-_KIND = "tuning-job"
 _WAIT_FOR_INSTANCES_S = 5.0
 
 
@@ -80,10 +80,9 @@ class TuningJobs:
     ) -> None:
         self._training = training
         self._clock = clock
-        self._journal = journal
         self._arn = arn
         self._seed_of = seed_of
-        self._jobs: dict[str, TuningJob] = {}
+        self._jobs = Records(journal, "tuning-job", TuningJob.from_json)
         # Read once per job: its request never changes.
         self._plans: dict[str, Plan] = {}
         # How many emissions of a live trial's training job have been looked at.
@@ -112,21 +111,23 @@ class TuningJobs:
         warm_start.check_parents(request, parents)
         now = self._clock.now()
         job = TuningJob(name, arn, request, now, now, inherited=warm_start.inherit(parents))
-        self._jobs[name] = job
-        self._save(job)
+        self._jobs.save(job)
         return job
 
     def get(self, name: str) -> TuningJob:
         """Return a tuning job; raises ResourceNotFound where there is none."""
-        if name not in self._jobs:
-            raise ResourceNotFound(
-                f"Amazon SageMaker can't find a tuning job called {name}. Type another name."
-            )
-        return self._jobs[name]
+        found = self._jobs.find(name)
+        if found is None:
+            raise ResourceNotFound(_not_found(name))
+        return found
 
     def all(self) -> Sequence[TuningJob]:
         """Return all tuning jobs in the order of their creation."""
-        return list(self._jobs.values())
+        return self._jobs.all()
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of all jobs."""
+        return [job.arn for job in self._jobs.all()]
 
     def stop(self, name: str) -> None:
         """Begin to stop a tuning job and its trials; again is no error while it is stopping.
@@ -151,23 +152,16 @@ class TuningJobs:
 
     def tick(self) -> None:
         """Advance every live job as far as it goes."""
-        for job in self._jobs.values():
+        for job in self._jobs.all():
             if job.is_live:
                 self._try_to_advance(job)
 
     def restore(self) -> None:
         """Load the journal, after the training jobs have loaded theirs."""
-        loaded = []
-        for record in self._journal.load(_KIND):
-            try:
-                loaded.append(TuningJob.from_json(dict(record)))
-            except (KeyError, TypeError, AttributeError):
-                _LOG.exception("a record of the journal is no tuning job and is left out")
-        for job in sorted(loaded, key=lambda each: each.created):
+        for job in self._jobs.restore():
             for trial in job.trials:
                 if not trial.is_final:
                     trial.epochs = []
-            self._jobs[job.name] = job
 
     def _try_to_advance(self, job: TuningJob) -> None:
         try:
@@ -357,18 +351,18 @@ class TuningJobs:
         return self._seed_of(job.name) if given is None else int(given)
 
     def _parent(self, name: str) -> TuningJob:
-        if name not in self._jobs:
-            raise ValidationError(
-                f"Amazon SageMaker can't find a tuning job called {name}. Type another name."
-            )
-        return self._jobs[name]
+        found = self._jobs.find(name)
+        if found is None:
+            raise ValidationError(_not_found(name))
+        return found
 
     def _touch(self, job: TuningJob) -> None:
         job.modified = self._clock.now()
-        self._save(job)
+        self._jobs.save(job)
 
-    def _save(self, job: TuningJob) -> None:
-        self._journal.save(_KIND, job.name, job.to_json())
+
+def _not_found(name: str) -> str:
+    return f"Amazon SageMaker can't find a tuning job called {name}. Type another name."
 
 
 def _refuse_autotune(request: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 Status = Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped"]
@@ -52,13 +52,9 @@ class TuningJob:
         """Whether the job may still change."""
         return self.status in LIVE
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes; every value is JSON's."""
-        return asdict(self)
-
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Read a record of `to_json`."""
+    def from_json(cls, **record: Any) -> Self:
+        """Read the members of a record that is made of JSON's values only."""
         trials = {
             kind: [Trial(**each) for each in record[kind]] for kind in ("trials", "inherited")
         }
