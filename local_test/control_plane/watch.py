@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -46,7 +47,7 @@ class Screen(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the jobs until Ctrl-C, or until they have ended."""
-    given = _parser().parse_args(argv)
+    given = _parser(os.environ).parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a bar still shows the numbers.
         sys.stdout.reconfigure(errors="replace")
@@ -164,13 +165,13 @@ class _Lines:
         pass
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    # What the plane told its clients to export; its default port elsewhere.
+    url = environ.get("AWS_ENDPOINT_URL") or "http://127.0.0.1:8765"
     parser = argparse.ArgumentParser(
         prog="python -m local_test.control_plane.watch", description="Show a plane's jobs, live."
     )
-    parser.add_argument(
-        "--url", default="http://127.0.0.1:8765", help="the plane (default: %(default)s)"
-    )
+    parser.add_argument("--url", default=url, help="the plane (default: %(default)s)")
     parser.add_argument(
         "--until-idle",
         action="store_true",

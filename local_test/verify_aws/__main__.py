@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -22,27 +22,46 @@ from local_test.control_plane.plane_process import PlaneFailed
 from local_test.verify_aws import costs, report
 from local_test.verify_aws.facts import Fact, compare
 from local_test.verify_aws.probes.probe import Probe
-from local_test.verify_aws.removal import remove_all
+from local_test.verify_aws.removal import found_by_name, remove_all
 from local_test.verify_aws.run import UnknownProbe, observe, probes
 from local_test.verify_aws.side import Side
-from local_test.verify_aws.sides import Choices, NoRegion, plane_side, real_side
+from local_test.verify_aws.sides import (
+    Choices,
+    NotReady,
+    check_bucket,
+    earlier,
+    elsewhere,
+    place,
+    plane_side,
+    real_side,
+)
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _DIFFERENT = 3
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STAYS = (
+    "what stays: the jobs' records, which are free, and their log streams in CloudWatch, some "
+    "hundred kilobytes;\nrequests, transfers, storage and logs are not counted below, and are "
+    "cents at most"
+)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Show the plan, or carry it out; 0 where both sides agree, 3 where they differ."""
+    """Show the plan, or carry it out.
+
+    0: both sides agree; 1: it cannot be done, or something is not removed; 3: they differ.
+    """
     given = _parser().parse_args(argv)
     # What is paid for is removed also where a terminal goes away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDINGS:
         signal.signal(number, _interrupt)
     try:
         return _remove(given) if given.remove else _show_or_verify(given)
     except (
         UnknownProbe,
         costs.TooDear,
-        NoRegion,
+        costs.NoPrice,
+        NotReady,
         PlaneFailed,
         BotoCoreError,
         ClientError,
@@ -50,12 +69,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"verify-aws: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("verify-aws: interrupted; what was made is stopped or deleted", file=sys.stderr)
+        _say("verify-aws: interrupted; what was made is removed, but for what is named above")
         return 130
 
 
 def _show_or_verify(given: argparse.Namespace) -> int:
     chosen = probes(given.only)
+    given.price = costs.hourly(given.instance_type, given.price)
     costs.check(_uses(chosen), given.price)
     print(_plan(chosen, given), flush=True)
     if given.yes or given.plane:
@@ -70,14 +90,16 @@ def _uses(chosen: Sequence[Probe]) -> list[costs.Use]:
 
 def _plan(chosen: Sequence[Probe], given: argparse.Namespace) -> str:
     lines = ["what is made, and removed again"]
-    lines += [f"  {probe.name:<10}  {probe.does}" for probe in chosen]
+    lines += [f"  {probe.name:<12}  {probe.does}" for probe in chosen]
     uses = _uses(chosen)
     if uses:
-        hour = f"{given.price:.2f} dollars (assumed; look yours up and say --price)"
+        lines.append(_STAYS)
         lines.append(
-            f"the most that it costs on AWS, where {given.instance_type} costs {hour} an hour"
+            f"the most that instances cost on AWS, where an hour of {given.instance_type} costs "
+            f"{given.price:.2f} dollars (look yours up and say --price)"
         )
         lines.append(costs.table(uses, given.price))
+        lines.append("Ctrl-C removes everything too; after a kill -9 do it with --remove")
     return "\n".join([*lines, ""])
 
 
@@ -85,6 +107,7 @@ def _verify(chosen: Sequence[Probe], given: argparse.Namespace) -> int:
     began = time.time()
     stamp = time.strftime("%y%m%d%H%M%S", time.gmtime(began))
     choices, folder = _choices(given), given.folder / stamp
+    real = None if given.plane else _account(stamp, choices, given.folder)
     folder.mkdir(parents=True)
     logging.basicConfig(filename=folder / "verify.log", level=logging.WARNING, force=True)
     with contextlib.ExitStack() as planes:
@@ -95,38 +118,77 @@ def _verify(chosen: Sequence[Probe], given: argparse.Namespace) -> int:
             )
 
         plane = a_plane("plane")
-        real = a_plane("real") if given.plane else real_side(stamp, choices, given.folder)
-        facts = _compared(real, plane, chosen)
+        real = real or a_plane("real")
+        try:
+            facts = _compared(real, plane, chosen)
+        finally:
+            is_clean = _tell_what_is_left(real)
     about = {
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
         "seconds": round(time.time() - began),
-        "real": "a local control plane" if given.plane else f"SageMaker in {real.region}",
+        "real": "a local control plane" if given.plane else place(real),
         "dollars_at_most": 0.0 if given.plane else costs.total(_uses(chosen), given.price),
     }
     report.write(given.out, facts, about)
     print(report.table(facts))
     print(f"took {time.time() - began:.0f} s; all facts are in {given.out}")
     is_same = all(each.verdict == "agrees" and each.is_as_documented for each in facts)
+    if not is_clean:
+        return 1
     return 0 if is_same else _DIFFERENT
+
+
+def _account(stamp: str, choices: Choices, folder: Path) -> Side:
+    side = real_side(stamp, choices, folder)
+    check_bucket(side)
+    if earlier(side, folder):
+        _say("an earlier run has left something, or one is under way; --remove ends both")
+    return side
+
+
+def _tell_what_is_left(side: Side) -> bool:
+    """Say whether nothing is left, and what to do otherwise."""
+    left = [f"{kind} {name}" for kind, name in side.made.newest_first()]
+    if left:
+        _say(f"NOT REMOVED: {', '.join(left)}; IT MAY BE PAID FOR until --remove has removed it")
+    return not left
 
 
 def _compared(real: Side, plane: Side, chosen: Sequence[Probe]) -> list[Fact]:
     with ThreadPoolExecutor(2, thread_name_prefix="side") as pool:
-        running = [pool.submit(observe, side, chosen, _say) for side in (real, plane)]
         try:
+            with _uninterrupted():
+                running = [pool.submit(observe, side, chosen, _say) for side in (real, plane)]
             seen = [each.result() for each in running]
         except BaseException:
             for side in (real, plane):
                 side.cancelled.set()
+            _say("removing what was made; an endpoint that is being made takes minutes")
             raise
     return compare(*seen)
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold signals back for the block: a pool forgets a thread that it is interrupted at starting.
+
+    It would then not be waited for, and with it what it removes.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+
+
 def _remove(given: argparse.Namespace) -> int:
-    """Remove what an earlier run on AWS has left; its note says what that is."""
-    side = real_side("of-an-earlier-run", _choices(given), given.folder)
-    problems = remove_all(side)
-    print("\n".join(problems) or "nothing that was made is left")
+    """Remove what earlier runs have left: what their notes say, and what has their names."""
+    side = real_side("by-name", _choices(given), given.folder)
+    problems = [each for note in earlier(side, given.folder) for each in remove_all(note)]
+    problems += remove_all(side, found_by_name(side))
+    _say("\n".join(problems) or f"nothing that was made is left in {side.region}")
+    for where in elsewhere(side, given.folder):
+        _say(f"not looked at: {where} (account and region); say its --profile and --region")
     return 1 if problems else 0
 
 
@@ -142,11 +204,21 @@ def _choices(given: argparse.Namespace) -> Choices:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    # A terminal that is gone must not keep anything from being removed.
+    # RuntimeError: a signal came while another line was being printed.
+    with contextlib.suppress(OSError, RuntimeError):
+        print(text, flush=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Interrupt once; what comes next would only interrupt the removal."""
+    for number in _ENDINGS:
+        signal.signal(number, _go_on)
     raise KeyboardInterrupt
+
+
+def _go_on(_number: int, _frame: FrameType | None) -> None:
+    _say("still removing what was made, which would be paid for")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,13 +227,16 @@ def _parser() -> argparse.ArgumentParser:
         description="Hold the local control plane against SageMaker, fact by fact.",
     )
     build = _REPOSITORY / "build" / "verify-aws"
-    parser.add_argument("--yes", action="store_true", help="make real jobs, and pay for them")
-    parser.add_argument("--plane", action="store_true", help="a second plane stands for SageMaker")
-    parser.add_argument("--remove", action="store_true", help="remove what a killed run has left")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--yes", action="store_true", help="make real jobs, and pay for them")
+    how.add_argument("--plane", action="store_true", help="a second plane stands for SageMaker")
+    how.add_argument(
+        "--remove", action="store_true", help="remove what killed runs have left in the region"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="PROBE", help="default: all")
-    parser.add_argument("--instance-type", default="ml.m5.large", help="default: %(default)s")
+    parser.add_argument("--instance-type", default=costs.USUAL_TYPE, help="default: %(default)s")
     parser.add_argument(
-        "--price", type=float, default=costs.ASSUMED_PRICE, help="dollars an hour (%(default)s)"
+        "--price", type=float, help=f"dollars an hour; {costs.USUAL_TYPE}: {costs.ASSUMED_PRICE}"
     )
     parser.add_argument("--profile", help="of the AWS configuration")
     parser.add_argument("--region", help="default: the profile's")

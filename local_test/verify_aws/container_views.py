@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local_test.verify_aws.facts import Observation
+from local_test.verify_aws.inside import SECRET
 from local_test.verify_aws.side import Side
 
 # Where the image, the shell and the program's interpreter set what they like.
@@ -21,8 +22,6 @@ _NOT_THE_PLATFORMS = re.compile(
     # How a plane's process is told where its /opt/ml is.
     r"SAGEMAKER_BASE_DIR)$"
 )
-# Their names are compared, and what they hold is nobody's business.
-_SECRET = re.compile(r"CREDENTIAL|SECRET|TOKEN|KEY|ENDPOINT_URL|METADATA|CONTAINER_|_PORT$")
 _LOG_S = 120.0
 
 
@@ -44,14 +43,27 @@ def seen_by(side: Side, group: str, job: str) -> dict[str, Any]:
     """Return what the first host of a job has told; logs come some seconds after the job's end."""
 
     def look() -> dict[str, Any] | None:
-        for lines in log_lines(side, group, job).values():
-            for line in lines:
+        for stream, lines in log_lines(side, group, job).items():
+            # A second host sees other things, and may be the first whose lines are there.
+            for line in lines if stream.startswith("algo-1") else ():
                 if line.startswith("seen "):
                     found: dict[str, Any] = json.loads(line.removeprefix("seen "))
                     return found
         return None
 
     return side.wait(look, most_s=_LOG_S, what=f"the log of {job}")
+
+
+def settled_log_lines(side: Side, group: str, job: str) -> dict[str, list[str]]:
+    """Return the lines once two looks show the same: they come some seconds after the job's end."""
+    before: dict[str, list[str]] = {}
+
+    def look() -> dict[str, list[str]] | None:
+        nonlocal before
+        last, before = before, log_lines(side, group, job)
+        return before if before and before == last else None
+
+    return side.wait(look, most_s=_LOG_S, what=f"the whole log of {job}")
 
 
 def described(prefix: str, seen: Mapping[str, Any]) -> Iterable[Observation]:
@@ -82,7 +94,7 @@ def platform_environment(environ: Mapping[str, str]) -> dict[str, str]:
     {'AWS_REGION': 'r', 'AWS_SECRET_ACCESS_KEY': '<set>'}
     """
     return {
-        name: "<set>" if _SECRET.search(name) else value
+        name: "<set>" if SECRET.search(name) else value
         for name, value in sorted(environ.items())
         if not _NOT_THE_PLATFORMS.match(name)
     }

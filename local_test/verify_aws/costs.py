@@ -6,11 +6,13 @@ seconds that a stop may take, or how long the check itself lets an endpoint or a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Assumed for the small instances that are used, in dollars; list prices differ by region and with
-# time, so that whoever pays looks theirs up and says it.
+# Dollars an hour are assumed for this type alone; list prices differ by region and with time, so
+# that whoever pays looks theirs up and says it.
+USUAL_TYPE = "ml.m5.large"
 ASSUMED_PRICE = 0.20
 MOST_DOLLARS = 1.0
 
@@ -32,6 +34,24 @@ class TooDear(Exception):
     """The plan may cost more than is allowed."""
 
 
+class NoPrice(Exception):
+    """What an instance costs is not known."""
+
+
+def hourly(instance_type: str, said: float | None) -> float:
+    """Return dollars an hour: as the user said, or assumed for the usual type; raises NoPrice."""
+    if said is None:
+        if instance_type != USUAL_TYPE:
+            raise NoPrice(
+                f"--price is missing: what an hour of {instance_type} costs is not known here, "
+                f"only that of {USUAL_TYPE} is assumed; look it up and say --price DOLLARS"
+            )
+        return ASSUMED_PRICE
+    if not (math.isfinite(said) and said > 0):
+        raise NoPrice(f"--price is {said:g}; it must be a number of dollars above 0")
+    return said
+
+
 def total(uses: Iterable[Use], price: float) -> float:
     """Return the most that all can cost, in dollars.
 
@@ -43,7 +63,8 @@ def total(uses: Iterable[Use], price: float) -> float:
 
 def check(uses: Sequence[Use], price: float, *, most: float = MOST_DOLLARS) -> None:
     """Refuse a plan that may cost more than `most` dollars; raises TooDear."""
-    if (sum_ := total(uses, price)) > most:
+    sum_ = total(uses, price)
+    if not sum_ <= most:
         raise TooDear(
             f"the plan may cost {sum_:.2f} dollars at {price:g} an hour, and at most {most:.2f} "
             "are allowed; choose a smaller --instance-type and say its --price, or leave probes "

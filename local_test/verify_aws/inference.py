@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
 # What differs from call to call, or tells where a server is.
 _NOT_KEPT = ("HTTP_X_AMZN_REQUESTID", "HTTP_X_AMZN_TRACE", "HTTP_TRACEPARENT", "HTTP_HOST")
+# Such values stay where they are: the log and the bucket are kept for others to read.
+_SECRET = re.compile(
+    r"CREDENTIAL|SECRET|TOKEN|PASSW|AUTH|COOKIE|SIGNATURE|KEY|ENDPOINT_URL|METADATA|CONTAINER_|"
+    r"_PORT$",
+    re.IGNORECASE,
+)
 
 
 def model_fn(model_dir: str) -> str:
@@ -29,7 +37,7 @@ def transform_fn(
     base = Path(model_dir).parent
     files = sorted(str(path.relative_to(base)) for path in base.rglob("*") if path.is_file())
     seen = {
-        "environment": dict(os.environ),
+        "environment": _without_secrets(os.environ),
         "files": [name for name in files if "__pycache__" not in name],
         "user": os.getuid(),
         "content_type": content_type,
@@ -38,6 +46,14 @@ def transform_fn(
         "can_write": os.access(model_dir, os.W_OK),
     }
     return json.dumps(seen), "application/json"
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: "<set>" if _SECRET.search(name) else environ[name] for name in environ}
+
+
+def _is_hidden(header: str) -> bool:
+    return header.startswith(_NOT_KEPT) or _SECRET.search(header) is not None
 
 
 def _headers() -> dict[str, str]:
@@ -49,7 +65,7 @@ def _headers() -> dict[str, str]:
         environ = _environ_above(frame)
         if environ is not None:
             return {
-                name: "<set>" if name.startswith(_NOT_KEPT) else str(environ[name])
+                name: "<set>" if _is_hidden(name) else str(environ[name])
                 for name in sorted(environ)
                 if name.startswith("HTTP_")
             }

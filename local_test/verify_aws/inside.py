@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +23,12 @@ _CONFIGS = ("input/config", "config")
 # Longer than the 1,024 characters that a failure reason may have.
 _FAILURE = "the probe failed as it was asked to; " + "abcdefghij" * 150
 _EXIT_CODE = 37
+# Such values stay where they are: the log and the bucket are kept for others to read.
+SECRET = re.compile(
+    r"CREDENTIAL|SECRET|TOKEN|PASSW|AUTH|COOKIE|SIGNATURE|KEY|ENDPOINT_URL|METADATA|CONTAINER_|"
+    r"_PORT$",
+    re.IGNORECASE,
+)
 
 
 def main(ending: str) -> int:
@@ -32,7 +40,7 @@ def main(ending: str) -> int:
 def look() -> dict[str, Any]:
     """Return what is here, as JSON."""
     return {
-        "environment": dict(os.environ),
+        "environment": _without_secrets(os.environ),
         "files": _files(),
         "configs": _configs(),
         "user": os.getuid(),
@@ -41,6 +49,10 @@ def look() -> dict[str, Any]:
         "folder": str(Path.cwd()),
         "writable": {name: os.access(_ML / name, os.W_OK) for name in ("input/data", "model")},
     }
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: "<set>" if SECRET.search(name) else environ[name] for name in environ}
 
 
 def _files() -> list[str]:

@@ -19,7 +19,7 @@ def write(path: Path, facts: Sequence[Fact], about: Mapping[str, Any]) -> None:
     document = {**about, "summary": summary(facts), "facts": [_as_json(each) for each in facts]}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(document, indent=1, sort_keys=False) + "\n", "utf-8")
+    aside.write_text(json.dumps(document, indent=1, default=str) + "\n", "utf-8")
     aside.replace(path)
 
 
@@ -48,19 +48,30 @@ def table(facts: Sequence[Fact]) -> str:
 
 
 def _lines(fact: Fact) -> list[str]:
+    real, plane = _parts_that_differ(fact.real, fact.plane)
     lines = [
         f"{fact.name}  {fact.verdict}",
         f"  {fact.asks}",
-        f"  real   {_short(fact.real)}",
-        f"  plane  {_short(fact.plane)}",
+        f"  real   {_short(real)}",
+        f"  plane  {_short(plane)}",
     ]
     if not fact.is_as_documented:
         lines.append(f"  documented  {_short(fact.documented)}")
     return lines
 
 
+def _parts_that_differ(real: Any, plane: Any) -> tuple[Any, Any]:
+    """Leave out what two objects have in common: the file has all of it."""
+    if not (isinstance(real, Mapping) and isinstance(plane, Mapping)) or real == plane:
+        return real, plane
+    return (
+        {name: each for name, each in real.items() if name not in plane or plane[name] != each},
+        {name: each for name, each in plane.items() if name not in real or real[name] != each},
+    )
+
+
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)
     return text if len(text) <= _WIDE * 3 else f"{text[: _WIDE * 3]}…"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from local_test.verify_aws.facts import Observation, comparable
 from local_test.verify_aws.probes.hosting import hosting_probes
@@ -52,7 +53,7 @@ def observe(
     Interrupted, it removes as well, and raises on.
     """
     found: dict[str, Observation] = {}
-    side.made.add("objects", side.folder)
+    side.begin("objects", f"{side.bucket}/{side.folder}")
     try:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="probe") as pool:
             try:
@@ -64,46 +65,33 @@ def observe(
                 raise
     finally:
         for problem in remove_all(side):
-            say(f"NOT REMOVED on the {side.name} side: {problem}")
+            say(f"NOT REMOVED on the {side.name} side: {side.plain(problem)}")
     return found
 
 
 def _one(side: Side, probe: Probe, say: Callable[[str], None]) -> list[Observation]:
     began = side.now()
     seen: list[Observation] = []
+    if side.cancelled.is_set():
+        return seen
     try:
         for each in probe.observe(side):
             seen.append(each)  # noqa: PERF402 - what was seen before a fault counts
     except Exception as error:  # noqa: BLE001 - see the module's docstring
         _LOG.exception("probe %s on the %s side", probe.name, side.name)
-        seen.append(_broken(probe, error))
+        seen.append(_broken(side, probe, error))
     say(f"  {side.name}: {probe.name}, {len(seen)} facts, {side.now() - began:.0f} s")
-    stands_for = _placeholders(side)
-    return [_made_comparable(each, stands_for) for each in seen]
+    return [_made_comparable(side, each) for each in seen]
 
 
-def _broken(probe: Probe, error: Exception) -> Observation:
+def _broken(side: Side, probe: Probe, error: Exception) -> Observation:
     return Observation(
         f"{probe.name}.broken",
         "Does the probe come to its end?",
-        f"{type(error).__name__}: {error}"[:300],
+        f"{type(error).__name__}: {side.plain(str(error))}"[:300],
         documented="it does",
     )
 
 
-def _made_comparable(seen: Observation, stands_for: dict[str, str]) -> Observation:
-    return Observation(
-        seen.fact, seen.asks, comparable(seen.value, stands_for), documented=seen.documented
-    )
-
-
-def _placeholders(side: Side) -> dict[str, str]:
-    return {
-        side.stamp: "<stamp>",
-        side.account: "<account>",
-        side.region: "<region>",
-        side.bucket: "<bucket>",
-        side.role: "<role>",
-        side.image: "<image>",
-        side.instance_type: "<instance type>",
-    }
+def _made_comparable(side: Side, seen: Observation) -> Observation:
+    return replace(seen, value=comparable(seen.value, side.stands_for))

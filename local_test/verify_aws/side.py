@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from local_test.verify_aws.facts import comparable
+
 Seen = TypeVar("Seen")
 
 PREFIX = "crossfold-verify"
@@ -22,8 +24,12 @@ class NotInTime(Exception):
     """Something did not happen in the time that it is given."""
 
 
+class Cancelled(Exception):
+    """The run is being given up: nothing more may be made."""
+
+
 class Made:
-    """What was made, as pairs of kind and name; kept in a file, one change at a time."""
+    """What was made, as pairs of kind and name; kept in a file while there is anything."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,6 +57,9 @@ class Made:
         yield from pairs
 
     def _save(self) -> None:
+        if not self._pairs:
+            self._path.unlink(missing_ok=True)
+            return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         aside = self._path.with_suffix(".part")
         aside.write_text(json.dumps(self._pairs), "utf-8")
@@ -84,6 +93,30 @@ class Side:
     def sagemaker(self) -> Any:
         """The client of SageMaker."""
         return self.client("sagemaker")
+
+    @property
+    def stands_for(self) -> dict[str, str]:
+        """What names of this side stand for, where two sides are compared."""
+        return {
+            self.stamp: "<stamp>",
+            self.account: "<account>",
+            self.region: "<region>",
+            self.bucket: "<bucket>",
+            self.role: "<role>",
+            self.image: "<image>",
+            self.instance_type: "<instance type>",
+        }
+
+    def plain(self, text: str) -> str:
+        """Return a text as it is compared: to be done before it is cut to a length."""
+        found: str = comparable(text, self.stands_for)
+        return found
+
+    def begin(self, kind: str, name: str) -> None:
+        """Write down that something is about to be made; raises Cancelled where it may not be."""
+        if self.cancelled.is_set():
+            raise Cancelled(f"{kind} {name} is not made: cancelled")
+        self.made.add(kind, name)
 
     def job_name(self, probe: str) -> str:
         """Return the name of what a probe makes."""
@@ -126,12 +159,14 @@ class Side:
         Raises
         ------
         NotInTime
-            It was not there within `most_s` seconds, or the run was cancelled.
+            It was not there within `most_s` seconds.
+        Cancelled
+            The run was cancelled.
         """
         end = self.now() + most_s
         while (seen := look()) is None:
             if self.cancelled.is_set() and not always:
-                raise NotInTime(f"{what}: cancelled")
+                raise Cancelled(f"{what} is not waited for: cancelled")
             if self.now() > end:
                 raise NotInTime(f"{what} was not seen within {most_s:g} s on the {self.name} side")
             self.sleep(self.look_s)

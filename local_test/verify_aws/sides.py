@@ -7,12 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local_test.control_plane.api.names import ACCOUNT
 from local_test.control_plane.client_environment import default_bucket
@@ -22,13 +24,19 @@ from local_test.verify_aws.side import Made, Side
 _REAL_LOOK_S = 15.0
 _PLANE_LOOK_S = 0.3
 # What the service refuses shall reach it.
-_AS_GIVEN = Config(parameter_validation=False)
+_AS_GIVEN = Config(
+    parameter_validation=False, retries={"mode": "standard", "total_max_attempts": 8}
+)
+# How long a model that never answers is asked is paid for.
+_ASKING = _AS_GIVEN.merge(
+    Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2})
+)
 _ROLE = "SageMakerExecutionRole"
 _IMAGE = "crossfold:latest"
 
 
-class NoRegion(Exception):
-    """Neither the environment nor the profile names a region."""
+class NotReady(Exception):
+    """The account lacks what the check needs, or does not say where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +56,71 @@ def real_side(stamp: str, choices: Choices, folder: Path) -> Side:
 
     Raises
     ------
-    NoRegion
+    NotReady
         No region is configured.
     botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
         There are no credentials, or they are not good.
     """
     session = boto3.Session(profile_name=choices.profile, region_name=choices.region)
     if session.region_name is None:
-        raise NoRegion("no region is configured; say --region us-east-1, or another")
-    account = session.client("sts").get_caller_identity()["Account"]
-    region = session.region_name
-    registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
+        raise NotReady("no region is configured; say --region us-east-1, or another")
+    account, region = session.client("sts").get_caller_identity()["Account"], session.region_name
+    partition = session.get_partition_for_region(region)
+    domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    registry = f"{account}.dkr.ecr.{region}.{domain}"
     return Side(
         name="real",
-        client=_Clients(lambda service: session.client(service, config=_AS_GIVEN)).get,
+        client=_Clients(lambda service: session.client(service, config=_config(service))).get,
         region=region,
         account=account,
         bucket=choices.bucket or f"sagemaker-{region}-{account}",
-        role=choices.role or f"arn:aws:iam::{account}:role/{_ROLE}",
+        role=choices.role or f"arn:{partition}:iam::{account}:role/{_ROLE}",
         image=choices.image or f"{registry}/{_IMAGE}",
         instance_type=choices.instance_type,
         stamp=stamp,
-        made=Made(folder / "made.json"),
+        # One for each run and place: runs at the same time must not write over each other's, and a
+        # name that one place does not know may be paid for in another.
+        made=Made(folder / f"made-{account}-{region}-{stamp}.json"),
         look_s=_REAL_LOOK_S,
         now=time.time,
         sleep=time.sleep,
     )
+
+
+def place(side: Side) -> str:
+    """Return what the account's side really is: its endpoint may have been set to another."""
+    host = urlsplit(str(side.sagemaker.meta.endpoint_url)).hostname or ""
+    is_aws = host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+    return f"SageMaker in {side.region}" if is_aws else f"what answers at {host}, not AWS"
+
+
+def check_bucket(side: Side) -> None:
+    """See that the bucket is there, and the account's own, before anything is made.
+
+    Raises
+    ------
+    NotReady
+        It is not, or may not be looked at.
+    """
+    try:
+        side.client("s3").head_bucket(Bucket=side.bucket, ExpectedBucketOwner=side.account)
+    except ClientError as error:
+        raise NotReady(
+            f"bucket {side.bucket} is not there, or not this account's ({error}); make it, or say "
+            "--bucket with another of this account and region"
+        ) from error
+
+
+def earlier(side: Side, folder: Path) -> list[Side]:
+    """Return `side` once for each note that runs of its account and region have left."""
+    notes = sorted(folder.glob(f"made-{side.account}-{side.region}-*.json"))
+    return [replace(side, made=Made(note)) for note in notes]
+
+
+def elsewhere(side: Side, folder: Path) -> list[str]:
+    """Return the regions, with accounts, of notes that are not about this side's."""
+    places = {note.stem.removeprefix("made-").rpartition("-")[0] for note in _notes(folder)}
+    return sorted(places - {f"{side.account}-{side.region}"})
 
 
 def plane_side(
@@ -108,6 +155,10 @@ def plane_side(
     )
 
 
+def _notes(folder: Path) -> list[Path]:
+    return sorted(folder.glob("made-*.json"))
+
+
 class _Clients:
     """One client for each service; a session must not make two at the same time."""
 
@@ -131,4 +182,8 @@ def _client_maker(exports: Mapping[str, str]) -> Callable[[str], Any]:
         region_name=exports["AWS_REGION"],
     )
     url = exports["AWS_ENDPOINT_URL"]
-    return lambda service: session.client(service, endpoint_url=url, config=_AS_GIVEN)
+    return lambda service: session.client(service, endpoint_url=url, config=_config(service))
+
+
+def _config(service: str) -> Config:
+    return _ASKING if service == "sagemaker-runtime" else _AS_GIVEN

@@ -100,6 +100,12 @@ def region_of(environ: Mapping[str, str]) -> str:
     return region
 
 
+def load_client() -> None:
+    """Import what `connect` needs, which takes seconds on a busy machine."""
+    import boto3  # noqa: F401
+    import botocore.config  # noqa: F401
+
+
 def connect(environ: Mapping[str, str]) -> SageMaker:
     """Return the API of the job's region.
 

@@ -199,6 +199,16 @@ def test_a_plane_without_servers_of_models_says_that_it_serves_no_endpoints(serv
         served.client("sagemaker-runtime").invoke_endpoint(EndpointName="demo", Body=b"1,2")
 
 
+def test_an_endpoint_is_asked_by_hand_without_a_signature(served: Served) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection.request("POST", "/endpoints/demo/invocations", body=b"1,2")
+    answer = connection.getresponse()
+
+    # Of SageMaker, not of S3: this plane has no servers of models.
+    assert answer.status == 400
+    assert b"is not served by this control plane" in answer.read()
+
+
 def test_a_fault_of_the_plane_is_an_internal_failure_and_the_next_call_is_answered(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

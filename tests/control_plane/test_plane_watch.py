@@ -61,6 +61,16 @@ def console(**how: Any) -> tuple[Console, io.StringIO]:
 
 
 @pytest.mark.usefixtures("no_pause")
+def test_the_plane_of_the_environment_is_watched(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = serve([document(training_jobs=[training("one", "Completed")])])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+
+    assert watch.main(["--until-idle"]) == 0
+    assert "one" in capsys.readouterr().out
+
+
 def test_until_idle_waits_for_a_job_and_then_for_its_end(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:

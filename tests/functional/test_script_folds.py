@@ -328,6 +328,19 @@ def test_a_fold_may_be_a_job_of_its_own(tmp_path: Path) -> None:
     assert list(job.opt_ml.model.glob("*")) == []
 
 
+def test_the_score_of_a_fold_of_its_own_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """Behind the last words of a script, a tuner's expression could take both for one."""
+    source = "print('score 3 validation:score=3;', end='')"
+
+    job = ended(tmp_path, source, {"cv_folds": 4, "cv_fold_index": "3"})
+
+    assert job.output.endswith(
+        b"score 3 validation:score=3;\nvalidation:score=3.0;\nmodel test score:3.0;\n"
+    )
+    log = (job.opt_ml.output_data / "fold_logs/fold-3.log").read_bytes()
+    assert log.endswith(b"score 3 validation:score=3;")
+
+
 @pytest.mark.parametrize(
     ("source", "given", "reason"),
     [

@@ -6,6 +6,10 @@ import contextlib
 import csv
 import io
 import json
+import os
+import shutil
+import signal
+import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +68,20 @@ if "-f1" in os.environ["TRAINING_JOB_NAME"]:
     raise ValueError("c is -1")
 print("validation:x=1;")
 """
+# Notes that it runs; its second fold goes on until there is a gate.
+WAITS = """
+import os, pathlib, sys, time
+gate = pathlib.Path(sys.argv[sys.argv.index("--gate") + 1])
+name = os.environ["TRAINING_JOB_NAME"]
+with (gate.parent / "runs").open("a") as runs:
+    runs.write(name + "\\n")
+print("asleep", flush=True)
+while name.endswith("f1") and not gate.exists():
+    time.sleep(0.05)
+print(f"validation:fold={name[-1]};")
+"""
 SOURCES = {
+    "waits.py": WAITS,
     "sklearn_svm.py": SVM,
     "counter.py": COUNTER,
     "first_try.py": FIRST_TRY,
@@ -111,6 +128,11 @@ def requests() -> Iterator[dict[str, Any]]:
     yield script_request("raises", "raises.py")
     marker = {"cv_stop_marker": f"s3://{BUCKET}/{MARKER}"}
     yield script_request("marked", "sleeps.py", {"cv_fold_index": "0", **marker})
+    # Stands for a driver that this machine runs, so that it can be killed and started again.
+    again = script_request("again", "sleeps.py")
+    given = again["HyperParameters"].items()
+    again["HyperParameters"] = {k: text for k, text in given if k.startswith("sagemaker_")}
+    yield again
 
 
 def script_request(
@@ -262,3 +284,40 @@ def test_a_fold_ends_at_its_drivers_marker(plane: RunningPlane) -> None:
 
     assert driver["TrainingJobStatus"] == "Failed"
     assert "stopped before a model existed" in driver["FailureReason"]
+
+
+def test_a_driver_that_was_killed_and_started_again_takes_over_its_folds(
+    plane: RunningPlane, tmp_path: Path
+) -> None:
+    """SIGKILL: nothing is stopped, nothing is told; and not one fold runs twice."""
+    gate = tmp_path / "gate"
+    given = script_request("again", "waits.py", {"gate": str(gate)})["HyperParameters"]
+    rows = {"train": {"rows.csv": packed_csv(iris_rows())}}
+    opt_ml = script_job(tmp_path / "job", {}, given, program="waits.py", channels=rows)
+    described = client(plane, "sagemaker").describe_training_job(TrainingJobName="again")
+    environ = {**plane.exports, "TRAINING_JOB_NAME": "again"}
+    environ["TRAINING_JOB_ARN"] = described["TrainingJobArn"]
+
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        wait_for_end(plane, "again-f0")
+        until(lambda: "asleep" in log_of_if_any(plane, "again-f1"))
+        os.killpg(process.pid, signal.SIGKILL)
+
+    def open_gate(_process: subprocess.Popen[bytes]) -> None:
+        gate.touch()
+
+    killed = run_script_job(opt_ml, stop_at=b"again-f1 is created", act=kill, **environ)
+    assert killed.code == -signal.SIGKILL
+    # Without checkpoints the fold that has ended comes from what its job has left.
+    shutil.rmtree(opt_ml.checkpoints, ignore_errors=True)
+    adopting = b"job again-f1 of an earlier start is taken over"
+    started_again = run_script_job(opt_ml, stop_at=adopting, act=open_gate, **environ)
+
+    assert started_again.code == 0, started_again.output
+    assert (tmp_path / "runs").read_text().split() == ["again-f0", "again-f1"]
+    assert fold_jobs(plane, "again") == {f"again-f{fold}": "Completed" for fold in range(2)}
+    assert b"is created" not in started_again.output
+    results = json.loads((opt_ml.output_data / "cv_results.json").read_text())
+    assert [fold["validation"]["fold"] for fold in results["folds"]] == [0, 1]
+    for fold in range(2):
+        assert "asleep" in (opt_ml.output_data / f"fold_logs/fold-{fold}.log").read_text()

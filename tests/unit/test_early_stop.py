@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ _PATIENT_S = 100.0
 _LIMIT_S = 10.0
 
 
-def left_in(world: SiblingWorld) -> LeftFolds:
-    own = World(world.api, world.now, world.sleep, random.Random(0), world.log.append)
+def left_in(world: SiblingWorld, api: Any = None) -> LeftFolds:
+    own = World(api or world.api, world.now, world.sleep, random.Random(0), world.log.append)
     return LeftFolds(own, DRIVER, 90.0)
 
 
@@ -85,3 +86,45 @@ def test_a_block_that_ends_well_leaves_folds_and_patience(tmp_path: Path) -> Non
     assert threading.active_count() == n_threads
     assert len(world.running()) == world.n_folds
     assert stop.patience_s == _PATIENT_S
+
+
+class Unforeseen:
+    """An API whose first stop of a job ends as nobody has foreseen."""
+
+    def __init__(self, world: SiblingWorld) -> None:
+        self._world = world
+        self.was_called = threading.Event()
+
+    def stop(self, job_name: str) -> None:
+        if not self.was_called.is_set():
+            self.was_called.set()
+            raise ValueError("an answer that is none")
+        self._world.api.stop(job_name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.api, name)
+
+
+def test_what_nobody_has_foreseen_while_folds_are_ended_is_told_and_they_are_tried_again(
+    tmp_path: Path,
+) -> None:
+    world, stop = killed_with_folds_running(tmp_path), StopRequest()
+    api = Unforeseen(world)
+
+    def read() -> None:
+        stop.set()
+        assert api.was_called.wait(_LIMIT_S)
+
+    with pytest.raises(Stopped), ended_early(left_in(world, api), stop, patience_s=_PATIENT_S):
+        read()
+
+    assert world.running() == []
+    assert any("may still run: ValueError('an answer that is none')" in line for line in world.log)
+
+
+def test_what_nobody_has_foreseen_does_not_hide_why_the_driver_ends(tmp_path: Path) -> None:
+    world = killed_with_folds_running(tmp_path)
+    left = left_in(world, Unforeseen(world))
+
+    with pytest.raises(AlgorithmError), ended_early(left, StopRequest(), patience_s=_PATIENT_S):
+        raise AlgorithmError("the split failed")

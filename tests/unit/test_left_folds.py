@@ -12,7 +12,14 @@ from cv_driver.launchers.launcher import FoldJob
 from cv_driver.siblings.api import Page
 from cv_driver.siblings.asking import Asking, Call, ask
 from cv_driver.siblings.calls import World
-from cv_driver.siblings.errors import CallFailed, Denied, NoAnswer, Throttled, Unreachable
+from cv_driver.siblings.errors import (
+    CallFailed,
+    Denied,
+    NoAnswer,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 from cv_driver.siblings.left_folds import LeftFolds, note_reached, was_reached
 from local_test.control_plane.training.simulated import Script
 from tests.sibling_api import DRIVER, SiblingWorld
@@ -176,9 +183,23 @@ def test_where_nothing_is_allowed_nothing_more_is_asked(tmp_path: Path) -> None:
     reason.__cause__ = Denied("AccessDenied")
     calls = sum(world.api.calls.values())
 
-    ended_by(world, reason)
+    ended_by(world, reason, was_reached=False)
 
     assert sum(world.api.calls.values()) == calls
+
+
+@pytest.mark.parametrize("cause", [Denied("AccessDenied"), Refused("NoSuchBucket", "is gone")])
+def test_a_start_that_may_not_write_its_output_ends_the_folds_of_an_earlier_one(
+    tmp_path: Path, cause: CallFailed
+) -> None:
+    """What is denied of S3 is not denied of jobs."""
+    world = killed_with_folds_running(tmp_path)
+    reason = UserError("the role may not touch s3://bucket/out")
+    reason.__cause__ = cause
+
+    ended_by(world, reason)
+
+    assert world.running() == []
 
 
 @pytest.mark.parametrize(

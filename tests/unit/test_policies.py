@@ -342,3 +342,13 @@ def test_every_action_is_one_of_the_services() -> None:
     ]
 
     assert unknown == []
+
+
+def test_a_scripts_source_may_be_put_and_read_where_the_sdk_puts_it() -> None:
+    """SDK 2.257, `_stage_user_code_in_s3`: below the job's name in the output's bucket."""
+    source = "arn:aws:s3:::data/rehearsal-230101-0101/source/sourcedir.tar.gz"
+
+    assert _allows("driver", Need("s3:GetObject", source))
+    assert _allows("tuner", Need("s3:PutObject", source))
+    assert not _allows("driver", Need("s3:PutObject", source))
+    assert not _allows("driver", Need("s3:GetObject", source.replace("rehearsal", "another")))

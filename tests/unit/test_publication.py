@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from io import StringIO
@@ -137,3 +138,25 @@ def test_a_service_that_keeps_silent_holds_the_job_up_for_a_few_seconds_only(
 
     assert time.monotonic() - began < 2.0
     assert log == [f"{_ONLY}plain to S3: it did not answer within 0.2 s"]
+
+
+def test_importing_aws_client_is_not_held_against_the_network(
+    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "WITHIN_S", 0.3)
+    monkeypatch.setattr(sagemaker_api, "load_client", lambda: time.sleep(0.4))
+
+    assert published(Bucket)[0].startswith("evaluation.json and cv_results.json are also in ")
+
+
+def test_a_client_that_cannot_be_imported_is_one_line_and_no_failure(
+    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+
+    def connect() -> Bucket:
+        sagemaker_api.load_client()
+        raise AssertionError
+
+    (line,) = published(connect)
+    assert line.startswith(f"{_ONLY}plain to S3: import of boto3 halted")

@@ -12,14 +12,17 @@ import pytest
 from crossfold.contract.paths import OptMl
 from crossfold.errors import PlatformError
 from crossfold.fitting.fold_result import FOLD_RESULT
+from crossfold.fitting.identity import code_version
 from crossfold.request.reading import read_request
 from cv_driver.plan import fold_hyperparameters
 from cv_driver.scripts.fold_run import log_of_fold
+from cv_driver.scripts.identity import script_versions
 from cv_driver.scripts.objective import objective_text
 from cv_driver.scripts.printed_scores import Objective
 from cv_driver.siblings.fold_request import FoldPlan, make_fold_request
 from cv_driver.siblings.names import FoldTry
 from cv_driver.siblings.results import Expected, read_metrics, read_result
+from tests.conftest import ROOT
 from tests.sibling_api import METRIC, expected, fold_result, packed_result
 from tests.unit.sibling_parents import FINGERPRINT, driver_request, parent_of
 
@@ -97,6 +100,20 @@ def test_an_objective_reaches_a_fold_unchanged() -> None:
         "name": "f1",
         "expression": expression,
     }
+
+
+def test_the_longest_objective_of_any_alphabet_fits_into_a_hyperparameter() -> None:
+    """The longest that SageMaker takes: a name of 255 and an expression of 500 characters."""
+    told = objective_text(Objective("é" * 255, "精" * 250 + '"\\' * 125))
+
+    assert len(told) <= 2500
+
+
+def test_the_code_that_lays_out_and_scores_a_scripts_folds_is_a_part_of_their_identity() -> None:
+    versions = script_versions()
+
+    assert versions["cv_driver"] == code_version(ROOT / "src/cv_driver")
+    assert versions["crossfold"] == code_version(ROOT / "src/crossfold")
 
 
 def of_script(*metrics: str) -> Expected:

@@ -219,3 +219,33 @@ def test_only_what_is_asked_for_is_installed(
 
     assert (None if program is None else tuple(program.argv[5:])) == installed
     assert program is None or program.environ["PIP_NO_INPUT"] == "0"
+
+
+def test_a_source_that_changed_since_the_last_run_is_brought_anew(
+    tmp_path: Path, sample: Path
+) -> None:
+    opt_ml = OptMl(tmp_path / "ml")
+    assert code_of(opt_ml, sagemaker_submit_directory=str(sample)) == {"train.py": "print(1)"}
+    write(sample, **{"train.py": "print(2)"})
+    (opt_ml.root / "code" / "train.py").write_text("print('edited here')")
+
+    assert code_of(opt_ml, sagemaker_submit_directory=str(sample)) == {"train.py": "print(2)"}
+    kept = opt_ml.root / "code.previous" / "train.py"
+    assert kept.read_text() == "print('edited here')"
+
+
+def test_a_source_that_is_gone_is_told_although_an_earlier_copy_is_there(
+    tmp_path: Path, sample: Path
+) -> None:
+    opt_ml = OptMl(tmp_path / "ml")
+    code_of(opt_ml, sagemaker_submit_directory=str(sample))
+    with pytest.raises(UserError, match="nowhere', which does not exist"):
+        code_of(opt_ml, sagemaker_submit_directory="/nowhere")
+
+
+def test_code_of_an_image_or_a_mount_stays(tmp_path: Path, sample: Path) -> None:
+    opt_ml = OptMl(tmp_path / "ml")
+    write(opt_ml.root / "code", **{"train.py": "print('mounted')"})
+    for _ in range(2):
+        told = code_of(opt_ml, sagemaker_submit_directory=str(sample))
+        assert told == {"train.py": "print('mounted')"}

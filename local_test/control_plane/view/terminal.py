@@ -116,7 +116,9 @@ def _last_lines(seen: Seen, *, width: int, most: int | None) -> Iterator[Text]:
 
 
 def _short(name: str, seen: Seen) -> str:
-    """Return a trial by its number, every other job by its name."""
+    """Return a trial of the only tuning job by its number, every other job by its name."""
+    if len(seen.snapshot.tuning_jobs) > 1:
+        return name
     tuning = seen.snapshot.tuning_jobs.get(seen.snapshot.training_jobs[name].tuning_job or "")
     trials: tuple[TrialShown, ...] = () if tuning is None else tuning.trials
     number = next((trial.number for trial in trials if trial.job == name), None)

@@ -17,13 +17,18 @@ from local_test.verify_aws.container_views import platform_environment
 from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
 from local_test.verify_aws.probes.probe import Probe
-from local_test.verify_aws.removal import delete_endpoint
+from local_test.verify_aws.removal import SETTLED_S, delete_endpoint, is_of_what_is_gone
 from local_test.verify_aws.served_view import model_archive
 from local_test.verify_aws.side import Side
 
-# How long an endpoint and a transform job are let live.
+# How long an endpoint may take to start and a transform job to end, before either is given up.
 _MOST_S = 1500
 _DELETED_S = 600
+# Three questions, each asked twice, of a container that never answers.
+_ANSWERS_S = 360
+_STOP_S = 300
+# A container that does not come up is given up by the service itself.
+_UP_S = 300
 
 
 def hosting_probes() -> list[Probe]:
@@ -32,13 +37,13 @@ def hosting_probes() -> list[Probe]:
         Probe(
             "endpoint",
             "an endpoint of a script that answers with what it sees",
-            (Use("endpoint", 1, _MOST_S),),
+            (Use("endpoint", 1, _MOST_S + _ANSWERS_S + round(SETTLED_S)),),
             _endpoint,
         ),
         Probe(
             "transform",
             "a batch transform job of the same model",
-            (Use("transform", 1, _MOST_S),),
+            (Use("transform", 1, _MOST_S + _STOP_S),),
             _transform,
         ),
     ]
@@ -47,11 +52,11 @@ def hosting_probes() -> list[Probe]:
 def _endpoint(side: Side) -> Iterator[Observation]:
     name = side.job_name("endpoint")
     _make_model(side, name)
-    side.made.add("endpoint-config", name)
+    side.begin("endpoint-config", name)
     side.sagemaker.create_endpoint_config(
         EndpointConfigName=name, ProductionVariants=[_variant(side, name)]
     )
-    side.made.add("endpoint", name)
+    side.begin("endpoint", name)
     side.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
     try:
         first = side.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
@@ -112,7 +117,7 @@ def _answers(side: Side, name: str) -> Iterator[Observation]:
     yield Observation(
         "endpoint.error",
         "What does a caller see of a container's error?",
-        _model_error(runtime, name),
+        _model_error(side, name),
     )
 
 
@@ -135,16 +140,18 @@ def _served(prefix: str, seen: dict[str, Any]) -> Iterator[Observation]:
     )
 
 
-def _model_error(runtime: Any, name: str) -> dict[str, Any]:
+def _model_error(side: Side, name: str) -> dict[str, Any]:
     try:
-        runtime.invoke_endpoint(EndpointName=name, ContentType="text/csv", Body=b"fail")
+        side.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=name, ContentType="text/csv", Body=b"fail"
+        )
     except ClientError as error:
         said = error.response
         return {
             "status": said["ResponseMetadata"]["HTTPStatusCode"],
             "code": said["Error"]["Code"],
             "original_status": said.get("OriginalStatusCode"),
-            "message_begins": said["Error"]["Message"][:60],
+            "message_begins": side.plain(said["Error"]["Message"])[:60],
             "members": sorted(set(said) - {"ResponseMetadata", "Error"}),
         }
     return {"code": "none"}
@@ -154,7 +161,7 @@ def _transform(side: Side) -> Iterator[Observation]:
     name = side.job_name("transform")
     _make_model(side, name)
     side.put("batch/rows.csv", b"1,2\n3,4\n")
-    side.made.add("transform-job", name)
+    side.begin("transform-job", name)
     side.sagemaker.create_transform_job(
         TransformJobName=name,
         ModelName=name,
@@ -166,6 +173,8 @@ def _transform(side: Side) -> Iterator[Observation]:
         TransformOutput={"S3OutputPath": side.uri("transformed"), "AssembleWith": "Line"},
         TransformResources={"InstanceType": side.instance_type, "InstanceCount": 1},
         BatchStrategy="SingleRecord",
+        # The job has no limit of its own, should nobody be there to stop it.
+        ModelClientConfig={"InvocationsTimeoutInSeconds": 60, "InvocationsMaxRetries": 0},
     )
     job = _transformed(side, name)
     yield Observation(
@@ -195,7 +204,6 @@ def _transformed(side: Side, name: str) -> Any:
     try:
         return side.wait(look, most_s=_MOST_S, what=f"the end of {name}")
     except BaseException:
-        # It has no limit of its own.
         with contextlib.suppress(ClientError):
             side.sagemaker.stop_transform_job(TransformJobName=name)
         raise
@@ -214,6 +222,8 @@ def _gone(side: Side, name: str) -> dict[str, str]:
         try:
             side.sagemaker.describe_endpoint(EndpointName=name)
         except ClientError as error:
+            if not is_of_what_is_gone(error):
+                raise
             return {
                 "code": error.response["Error"]["Code"],
                 "message": error.response["Error"]["Message"],
@@ -225,7 +235,7 @@ def _gone(side: Side, name: str) -> dict[str, str]:
 
 def _make_model(side: Side, name: str) -> None:
     archive = side.put(f"models/{name}/model.tar.gz", model_archive())
-    side.made.add("model", name)
+    side.begin("model", name)
     side.sagemaker.create_model(
         ModelName=name,
         ExecutionRoleArn=side.role,
@@ -243,4 +253,6 @@ def _variant(side: Side, model: str) -> dict[str, Any]:
         "ModelName": model,
         "InitialInstanceCount": 1,
         "InstanceType": side.instance_type,
+        "ModelDataDownloadTimeoutInSeconds": _UP_S,
+        "ContainerStartupHealthCheckTimeoutInSeconds": _UP_S,
     }

@@ -1,6 +1,6 @@
 """Requests that the service refuses: nothing is made, and nothing is paid.
 
-Should one be taken after all, it is stopped as everything else that the check makes.
+Should one be taken after all, it is stopped at once, and has a minute to run.
 """
 
 from __future__ import annotations
@@ -9,52 +9,53 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
-from local_test.verify_aws.probes.probe import Probe
+from local_test.verify_aws.probes.probe import Probe, refused
 from local_test.verify_aws.probes.training import training_request
 from local_test.verify_aws.side import Side
 
 Change = Callable[[Any], None]
-_MOST_CHARACTERS = 200
+_MOST_RUN_S = 60
+_STOP_S = 120
 
 
 def refusal_probes() -> list[Probe]:
     """Return the one probe of refusals."""
-    return [Probe("refusals", "requests that are refused (free)", (), _refusals)]
+    most_s = len(_CHANGES) * (_MOST_RUN_S + _STOP_S)
+    return [
+        Probe(
+            "refusals",
+            "requests that are refused (free; one that is taken is stopped at once)",
+            (Use("refusals, were all taken", 1, most_s),),
+            _refusals,
+        )
+    ]
 
 
 def _refusals(side: Side) -> Iterator[Observation]:
     for fact, asks, change in _CHANGES:
-        request = training_request(side, side.job_name(f"refused-{len(fact)}"), "completed")
+        name = side.job_name(f"refused-{fact.replace('_', '-')}")
+        request = training_request(side, name, "completed", most_s=_MOST_RUN_S)
         change(request)
         yield Observation(f"refusal.{fact}", asks, _answer(side, request))
     for operation, request in _UNKNOWN:
         yield Observation(
             f"refusal.unknown.{operation}",
             "What is said of a name that is not there?",
-            _said(partial(getattr(side.sagemaker, operation), **request)),
+            refused(side, partial(getattr(side.sagemaker, operation), **request)),
         )
 
 
 def _answer(side: Side, request: Any) -> dict[str, str]:
     name = str(request["TrainingJobName"])
-    side.made.add("training-job", name)
-    said = _said(partial(side.sagemaker.create_training_job, **request))
-    if said["code"] != "none":
+    side.begin("training-job", name)
+    said = refused(side, partial(side.sagemaker.create_training_job, **request))
+    if said["code"] == "none":
+        side.sagemaker.stop_training_job(TrainingJobName=name)
+    else:
         side.made.remove("training-job", name)
     return said
-
-
-def _said(call: Callable[[], Any]) -> dict[str, str]:
-    try:
-        call()
-    except ClientError as error:
-        said = error.response["Error"]
-        # Long lists of what is allowed grow with the service.
-        return {"code": said["Code"], "message": said["Message"][:_MOST_CHARACTERS]}
-    return {"code": "none", "message": "it was taken"}
 
 
 def _deep(*path: str | int, value: Any) -> Change:
@@ -77,7 +78,11 @@ def _twice(request: Any) -> None:
 
 _CHANGES: tuple[tuple[str, str, Change], ...] = (
     ("name", "A name with an underscore?", _deep("TrainingJobName", value="crossfold_verify")),
-    ("long_name", "A name of 64 characters?", _deep("TrainingJobName", value="v" * 64)),
+    (
+        "long_name",
+        "A name of 64 characters?",
+        _deep("TrainingJobName", value="crossfold-verify".ljust(64, "v")),
+    ),
     (
         "instance_type",
         "An instance type that there is not?",
@@ -114,8 +119,9 @@ _CHANGES: tuple[tuple[str, str, Change], ...] = (
     ),
     (
         "warm_pool",
-        "A KeepAlivePeriodInSeconds of an hour and a second?",
-        _deep("ResourceConfig", "KeepAlivePeriodInSeconds", value=3601),
+        "A KeepAlivePeriodInSeconds of six hours and a second?",
+        # More than an hour may be taken, and a kept instance is paid for.
+        _deep("ResourceConfig", "KeepAlivePeriodInSeconds", value=21601),
     ),
     (
         "aws_tag",
@@ -130,6 +136,20 @@ _UNKNOWN: tuple[tuple[str, dict[str, str]], ...] = (
         "describe_hyper_parameter_tuning_job",
         {"HyperParameterTuningJobName": "crossfold-verify-none"},
     ),
+    (
+        "stop_hyper_parameter_tuning_job",
+        {"HyperParameterTuningJobName": "crossfold-verify-none"},
+    ),
+    (
+        "list_training_jobs_for_hyper_parameter_tuning_job",
+        {"HyperParameterTuningJobName": "crossfold-verify-none"},
+    ),
+    ("stop_transform_job", {"TransformJobName": "crossfold-verify-is-not-there"}),
+    ("stop_processing_job", {"ProcessingJobName": "crossfold-verify-is-not-there"}),
+    ("delete_model", {"ModelName": "crossfold-verify-is-not-there"}),
+    ("delete_endpoint", {"EndpointName": "crossfold-verify-is-not-there"}),
+    ("delete_endpoint_config", {"EndpointConfigName": "crossfold-verify-is-not-there"}),
+    ("describe_endpoint_config", {"EndpointConfigName": "crossfold-verify-is-not-there"}),
     ("describe_model", {"ModelName": "crossfold-verify-is-not-there"}),
     ("describe_endpoint", {"EndpointName": "crossfold-verify-is-not-there"}),
     ("describe_transform_job", {"TransformJobName": "crossfold-verify-is-not-there"}),

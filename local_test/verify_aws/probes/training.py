@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from local_test.verify_aws import inside
-from local_test.verify_aws.container_views import described, log_lines, seen_by
+from local_test.verify_aws.container_views import described, log_lines, seen_by, settled_log_lines
 from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
-from local_test.verify_aws.probes.probe import Probe
+from local_test.verify_aws.probes.probe import Probe, refused
 from local_test.verify_aws.side import Side
 
 _MOST_RUN_S = 300
@@ -112,7 +113,7 @@ def _completed(side: Side) -> Iterator[Observation]:
     yield Observation(
         "training.streams",
         "How are the log streams named?",
-        [re.sub(r"\d{6,}", "<time>", each) for each in log_lines(side, _GROUP, name)],
+        [re.sub(r"\d{6,}", "<time>", each) for each in settled_log_lines(side, _GROUP, name)],
     )
     yield from _left("training.completed", side, name, job)
     yield from described("training", seen_by(side, _GROUP, name))
@@ -123,11 +124,25 @@ def _failed(side: Side) -> Iterator[Observation]:
     _create(side, training_request(side, name, "failed"))
     job = ended_job(side, name)
     yield from _course("training.failed", job, "Failed")
-    reason = job.get("FailureReason", "")
+    reason = side.plain(job.get("FailureReason", ""))
     yield Observation("training.failed.reason", "How does FailureReason begin?", reason[:80])
     yield Observation("training.failed.reason_end", "How does it end?", reason[-40:])
-    yield Observation("training.failed.reason_length", "How long is it?", len(reason))
+    yield from _once_ended(side, name)
+    yield Observation(
+        "training.failed.reason_length", "How long is it?", len(job.get("FailureReason", ""))
+    )
     yield from _left("training.failed", side, name, job)
+
+
+def _once_ended(side: Side, name: str) -> Iterator[Observation]:
+    again = partial(side.sagemaker.create_training_job, **training_request(side, name, "failed"))
+    yield Observation(
+        "training.name_again", "What is said of a name that is taken?", refused(side, again)
+    )
+    stop = partial(side.sagemaker.stop_training_job, TrainingJobName=name)
+    yield Observation(
+        "training.stop_again", "What is said of a stop after the end?", refused(side, stop)
+    )
 
 
 def _stopped(side: Side) -> Iterator[Observation]:
@@ -144,7 +159,7 @@ def _stopped(side: Side) -> Iterator[Observation]:
     side.sagemaker.stop_training_job(TrainingJobName=name)
     job = ended_job(side, name)
     yield from _course("training.stopped", job, "Stopped")
-    lines = [line for each in log_lines(side, _GROUP, name).values() for line in each]
+    lines = [line for each in settled_log_lines(side, _GROUP, name).values() for line in each]
     yield Observation(
         "training.stopped.sigterm", "Is SIGTERM sent?", "sigterm" in lines, documented=True
     )
@@ -167,7 +182,7 @@ def _too_long(side: Side) -> Iterator[Observation]:
 
 
 def _create(side: Side, request: Any) -> None:
-    side.made.add("training-job", request["TrainingJobName"])
+    side.begin("training-job", request["TrainingJobName"])
     side.sagemaker.create_training_job(**request)
 
 

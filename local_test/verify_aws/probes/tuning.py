@@ -33,27 +33,24 @@ def tuning_probes() -> list[Probe]:
             f"a tuning job of {_TRIALS} trials with {_FOLDS} fold jobs each",
             (Use("tuning: trials and folds", jobs, _MOST_RUN_S + _STOP_S),),
             _tuning,
-        )
+        ),
+        Probe(
+            "no-objective",
+            "a tuning job whose only trial never says the objective",
+            (Use("tuning: no objective", 1, _MOST_RUN_S + _STOP_S),),
+            _no_objective,
+        ),
     ]
 
 
 def _tuning(side: Side) -> Iterator[Observation]:
     # At most 32 characters.
     name = f"cf-verify-{side.stamp}"[:32]
-    side.made.add("tuning-job", name)
+    side.begin("tuning-job", name)
     side.sagemaker.create_hyper_parameter_tuning_job(**_request(side, name))
-
-    def look() -> Any | None:
-        found = side.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        return (
-            None if found["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping") else found
-        )
-
-    job = side.wait(look, most_s=_MOST_WAIT_S, what=f"the end of {name}")
+    job = _ended(side, name)
     yield from _of_job(job, name)
-    trials = side.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
-        HyperParameterTuningJobName=name, SortBy="CreationTime", SortOrder="Ascending"
-    )["TrainingJobSummaries"]
+    trials = _trials(side, name)
     yield Observation(
         "tuning.trial.summary", "Which members does a trial's summary have?", sorted(trials[0])
     )
@@ -62,6 +59,63 @@ def _tuning(side: Side) -> Iterator[Observation]:
     )
     yield from _of_trial(best)
     yield from _of_folds(side, best)
+
+
+def _no_objective(side: Side) -> Iterator[Observation]:
+    name = f"cf-verify-{side.stamp}-none"
+    request = _request(side, name)
+    limits = request["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    limits |= {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}
+    definition = request["TrainingJobDefinition"]
+    definition["AlgorithmSpecification"]["MetricDefinitions"][0]["Regex"] = "never=([0-9]+);"
+    for each in ("cv_folds", "cv_launcher", "cv_retries"):
+        del definition["StaticHyperParameters"][each]
+    side.begin("tuning-job", name)
+    side.sagemaker.create_hyper_parameter_tuning_job(**request)
+    job = _ended(side, name)
+    yield Observation(
+        "tuning.no_objective.end",
+        "How does a tuning job end whose trials say no objective?",
+        [job["HyperParameterTuningJobStatus"], side.plain(job.get("FailureReason", ""))[:200]],
+    )
+    yield Observation(
+        "tuning.no_objective.counters",
+        "How is it counted?",
+        {
+            each: job[each]
+            for each in ("TrainingJobStatusCounters", "ObjectiveStatusCounters")
+            if each in job
+        },
+    )
+    yield Observation(
+        "tuning.no_objective.best", "Is there a best job?", bool(job.get("BestTrainingJob"))
+    )
+    trial = _trials(side, name)[0]
+    yield Observation(
+        "tuning.no_objective.trial",
+        "How does its trial end?",
+        [
+            trial["TrainingJobStatus"],
+            trial.get("ObjectiveStatus"),
+            side.plain(trial.get("FailureReason", ""))[:200],
+        ],
+    )
+
+
+def _trials(side: Side, name: str) -> Any:
+    return side.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name, SortBy="CreationTime", SortOrder="Ascending"
+    )["TrainingJobSummaries"]
+
+
+def _ended(side: Side, name: str) -> Any:
+    def look() -> Any | None:
+        found = side.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        return (
+            None if found["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping") else found
+        )
+
+    return side.wait(look, most_s=_MOST_WAIT_S, what=f"the end of {name}")
 
 
 def _of_job(job: Any, name: str) -> Iterator[Observation]:
@@ -204,6 +258,8 @@ def _definition(side: Side) -> dict[str, Any]:
             "num_round": "5",
             "cv_folds": str(_FOLDS),
             "cv_launcher": "sagemaker",
+            # More fold jobs than these would cost more than was said.
+            "cv_retries": "0",
         },
         "InputDataConfig": [
             {

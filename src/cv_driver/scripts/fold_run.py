@@ -151,7 +151,7 @@ def _opened(path: Path, echo: int | None) -> Iterator[TextIO]:
 
 
 class _Copying:
-    """A thread that copies a pipe to a log and to another descriptor."""
+    """A thread that copies a pipe to a log and, up to the end of a line, to another descriptor."""
 
     def __init__(self, source: int, log: int, echo: int) -> None:
         self._source, self._log, self._echo = source, log, echo
@@ -166,15 +166,22 @@ class _Copying:
             raise self._refused
 
     def _run(self) -> None:
+        last = b"\n"
         with os.fdopen(self._source, "rb", buffering=0) as stream:
             while block := stream.read(_BLOCK_BYTES):
-                # Whoever reads no more must not end the script.
-                with contextlib.suppress(OSError):
-                    _write_all(self._echo, block)
+                last = block[-1:]
+                self._show(block)
                 try:
                     _write_all(self._log, block)
                 except OSError as error:
                     self._refused = error
+        if last != b"\n":
+            self._show(b"\n")
+
+    def _show(self, block: bytes) -> None:
+        # Whoever reads no more must not end the script.
+        with contextlib.suppress(OSError):
+            _write_all(self._echo, block)
 
 
 def _write_all(target: int, block: bytes) -> None:

@@ -44,8 +44,12 @@ def find_objective(job: Job, described: Mapping[str, Any] | None = None) -> Obje
 
 
 def objective_text(objective: Objective) -> str:
-    """Return what a driver tells its folds."""
-    return json.dumps({"name": objective.name, "expression": objective.expression})
+    """Return what a driver tells its folds.
+
+    Every letter as it is: escaped, an expression could be longer than a hyperparameter may be.
+    """
+    told = {"name": objective.name, "expression": objective.expression}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _objective_of(text: str) -> Objective:

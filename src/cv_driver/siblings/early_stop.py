@@ -33,9 +33,10 @@ def ended_early(left: LeftFolds, stop: StopRequest, *, patience_s: float) -> Ite
     def watch() -> None:
         while not is_over.wait(_TICK_S):
             if stop.is_set:
-                left.end()
-                are_ended.set()
-                stop.patience_s = PATIENCE_S
+                # If not, the end of the block is another try.
+                if left.end():
+                    are_ended.set()
+                    stop.patience_s = PATIENCE_S
                 return
 
     stop.patience_s = patience_s

@@ -55,7 +55,7 @@ class LeftFolds:
         When the driver's job was created, seconds since 1970.
     was_reached : bool
         Whether AWS was reached before, by this start or an earlier one.  If not, a network that
-        leads nowhere was set up wrongly, which shall be told at once and not waited for.
+        leads nowhere, or a role that may nothing, was set up wrongly, which shall be told at once.
     """
 
     world: World
@@ -75,8 +75,8 @@ class LeftFolds:
 
     def end_after(self, reason: BaseException) -> None:
         """End them where `reason`, by which the driver ends, leaves a hope to."""
-        if isinstance(reason.__cause__, _HOPELESS):
-            return
+        if isinstance(reason.__cause__, _HOPELESS) and not self.was_reached:
+            return  # later, what is denied may be something else: an object, say
         within_s = self.within_s
         if isinstance(reason.__cause__, Unreachable):
             if isinstance(reason, UserError) and not self.was_reached:
@@ -85,15 +85,20 @@ class LeftFolds:
             self.world.log(f"{reason}; looking for folds of an earlier start for {within_s:.0f} s")
         self.end(within_s)
 
-    def end(self, within_s: float | None = None) -> None:
-        """End them, or try to for some seconds."""
-        end_left(
-            self.world,
-            self.driver,
-            self.world.now() + (self.within_s if within_s is None else within_s),
-            created=self.created,
-            waits_for_network=self.was_reached,
-        )
+    def end(self, within_s: float | None = None) -> bool:
+        """End them, or try to for some seconds; say whether nothing unforeseen came between."""
+        try:
+            end_left(
+                self.world,
+                self.driver,
+                self.world.now() + (self.within_s if within_s is None else within_s),
+                created=self.created,
+                waits_for_network=self.was_reached,
+            )
+        except Exception as error:  # noqa: BLE001 - it must not hide why the driver ends
+            self.world.log(f"folds of an earlier start may still run: {error!r}")
+            return False
+        return True
 
 
 def note_reached(checkpoints: Path, driver: str) -> None:

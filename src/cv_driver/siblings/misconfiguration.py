@@ -151,6 +151,6 @@ def refuse_foreign(
     if seen_fingerprint != fingerprint:
         raise UserError(
             f"training job {job_name!r} is of driver {driver!r} but has the fingerprint "
-            f"{seen_fingerprint!r}, and this start has {fingerprint!r}: data, hyperparameters or "
-            "image have changed since; start the driver under another name"
+            f"{seen_fingerprint!r}, and this start has {fingerprint!r}: data, source code, "
+            "hyperparameters or image have changed since; start the driver under another name"
         )

@@ -7,6 +7,7 @@ Source: AWS docs, "JsonGet" of a ConditionStep, "ModelMetrics" of a model packag
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -29,9 +30,11 @@ WITHIN_S = 10.0
 def publish_results(job: Job, siblings: Connection | None) -> None:
     """Write the result files beside the job's output."""
     if siblings is None:
-        # Importing AWS's client takes seconds on a busy machine, and is no wait for the network.
-        import cv_driver.sagemaker_api  # noqa: F401
+        from cv_driver.sagemaker_api import load_client
 
+        # It is no wait for the network; the thread tells why it fails.
+        with contextlib.suppress(ImportError):
+            load_client()
     told: list[str] = []
     publish = threading.Thread(
         target=lambda: told.append(_publish(job, siblings)), name="publication", daemon=True

@@ -2,7 +2,8 @@
 
 1. ``sagemaker_submit_directory`` (hyperparameter, else environment): an s3:// URI of a tar.gz, an
    archive or a folder of this machine.  Where ``code`` holds something already, that is taken, as
-   sagemaker-training does: SDK 2's local mode mounts it, an image may bring it.
+   sagemaker-training does: SDK 2's local mode mounts it, an image may bring it.  What an earlier
+   run of ours has brought there is brought anew, because its source may have changed since.
 2. ``code``, where an image or a mount has put something there.
 3. Channel ``code``: an archive ``sourcedir.tar.gz``, else its files.
 
@@ -28,6 +29,9 @@ CHANNEL = "code"
 _ARCHIVE = "sourcedir.tar.gz"
 _SUBMIT_DIRECTORY = "sagemaker_submit_directory"
 _REGION = "sagemaker_region"
+# Beside ``code``: that it is a copy of ours.  Written first, so that half a copy is known as one.
+_NOTE = ".code-is-a-copy"
+_PREVIOUS = "code.previous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,9 @@ def fetch_source(
     given = submit_directory(hyperparameters, environ)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
+        if any(folder.iterdir()) and not _is_set_aside(folder):
             return Source(folder, f"{folder}, which was there already")
+        (opt_ml.root / _NOTE).touch()
         if given is not None and given.startswith("s3://"):
             region = environ.get("AWS_REGION") or _setting(_REGION, hyperparameters, environ)
             _download(given, folder, region=region, environ=environ)
@@ -78,6 +83,18 @@ def fetch_source(
         return Source(folder, str(_take(_place(opt_ml, given), folder)))
     except OSError as error:
         raise PlatformError(f"the source cannot be brought to {folder}: {error}") from error
+
+
+def _is_set_aside(folder: Path) -> bool:
+    """Move an earlier copy of ours to ``code.previous``: somebody may have edited it."""
+    if not (folder.parent / _NOTE).exists():
+        return False
+    previous = folder.parent / _PREVIOUS
+    if previous.exists():
+        shutil.rmtree(previous)
+    folder.rename(previous)
+    folder.mkdir()
+    return True
 
 
 def _setting(
