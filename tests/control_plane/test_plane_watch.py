@@ -161,8 +161,10 @@ READY = "print('export AWS_ENDPOINT_URL=\\'http://127.0.0.1:1\\'\\nready')"
 
 
 def test_a_plane_is_ready_with_its_variables_and_ends_with_the_block(tmp_path: Path) -> None:
-    command = python(f"{READY}; import time; import signal, sys\n"
-                     "signal.signal(15, lambda *_: sys.exit(0)); time.sleep(60)")  # fmt: skip
+    command = python(
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0))\n"
+        f"{READY}; time.sleep(60)"
+    )
 
     with plane_process(command, tmp_path / "log") as plane:
         assert plane.url == "http://127.0.0.1:1"

@@ -39,7 +39,8 @@ def end_family(mark: str, *, session: int | None = None, is_prefix: bool = False
     is_prefix : bool
     """
     found = family(mark, session=session, is_prefix=is_prefix)
-    for pid in found:
+    # The leader first: unshare(1) that outlives its killed child for a moment exits with 1.
+    for pid in sorted(found, key=lambda pid: pid != session):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return not found
