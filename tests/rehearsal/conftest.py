@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.rehearsal.plane_process import RunningPlane, containers_of, processes_of, running_plane
-from tests.rehearsal.user_scripts import NAMES, SDK_NAMES, Ran, run_scripts
+from tests.rehearsal.user_scripts import NAMES, PROCESSES_ONLY, Ran, run_scripts
 
 SDKS_LEFT_OUT = "the SDKs have environments of their own; say `make test-rehearsal`"
 NO_IMAGE = "CROSSFOLD_IMAGE names no image; build one with `make build`"
@@ -25,6 +25,8 @@ def plane(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningPlane]:
     """Run a plane while tests want it; nothing is left of it afterwards."""
+    if not _has_sdks():
+        pytest.skip(SDKS_LEFT_OUT)
     folder = tmp_path_factory.mktemp(f"rehearsal-{request.param}")
     docker = _docker() if request.param == "docker" else None
     options = ("--image", _image(), "--docker", docker) if docker else ()
@@ -39,16 +41,16 @@ def plane(
 def rehearsal(request: pytest.FixtureRequest, plane: RunningPlane) -> Rehearsal:
     """Run every script that one of the selected tests asks for, all at once."""
     asked = {name for item in request.session.items for name in _asked_by(item)}
-    can_run = NAMES if _has_sdks() else set(NAMES) - set(SDK_NAMES)
+    left_out = PROCESSES_ONLY if plane.docker else frozenset()
     return run_scripts(
-        [name for name in NAMES if name in asked & set(can_run)], plane, plane.root.parent
+        [name for name in NAMES if name in asked - left_out], plane, plane.root.parent
     )
 
 
 def ran_well(rehearsal: Rehearsal, name: str) -> Ran:
     """Return how a script ran, where it did and ended with 0."""
     if name not in rehearsal:
-        pytest.skip(SDKS_LEFT_OUT)
+        pytest.skip(f"{name} runs with processes only")
     ran = rehearsal[name]
     assert ran.code == 0, "\n".join([f"{name} ended with {ran.code}", ran.log, *ran.plane.told()])
     return ran

@@ -83,9 +83,10 @@ def test_sdk2_deletes_models_configurations_and_endpoints(sdk2_deploy: Ran) -> N
     configs = [
         each["EndpointConfigName"] for each in client.list_endpoint_configs()["EndpointConfigs"]
     ]
-    assert [each for each in names if each.startswith(("sdk2-deploy", "crossfold"))] == []
+    # Other scripts have models, too.
+    assert [each for each in names if each.startswith(("sdk2-deploy", "sdk2-own-model"))] == []
     # Of an updated endpoint, the SDK deletes the newest configuration only.
-    assert [each for each in configs if each.startswith("crossfold")] == []
+    assert [each for each in configs if each.startswith("sdk2-own-model")] == []
 
 
 def test_sdk3_builds_deploys_invokes_and_deletes(sdk3_deploy: Ran) -> None:

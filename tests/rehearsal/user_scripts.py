@@ -47,6 +47,18 @@ SDK_NAMES = (
     "sdk3_script_trainer",
 )
 NAMES = ("boto3_jobs", "boto3_processing", *SDK_NAMES)
+# In containers `sdk2_deploy_best` makes the same calls; twenty scripts at once would take long.
+PROCESSES_ONLY = frozenset(
+    {
+        "sdk2_deploy",
+        "sdk2_register",
+        "sdk2_script",
+        "sdk2_transform",
+        "sdk3_deploy",
+        "sdk3_register",
+        "sdk3_transform",
+    }
+)
 # These bring a script of their own, which classifies.
 SCRIPT_NAMES = ("sdk2_script", "sdk3_script", "sdk3_script_trainer")
 SOURCE = ROOT / "local_test/scripts"
