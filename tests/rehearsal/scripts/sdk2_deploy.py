@@ -45,14 +45,8 @@ def main() -> int:
     by_csv = tuner.deploy(
         1, INSTANCE, wait=False, serializer=CSVSerializer(), deserializer=CSVDeserializer()
     )
-    model = Model(
-        IMAGE,
-        model_data,
-        ROLE,
-        name="sdk2-own-model",
-        predictor_cls=Predictor,
-        sagemaker_session=session,
-    )
+    own = {"name": "sdk2-own-model", "predictor_cls": Predictor, "sagemaker_session": session}
+    model = Model(IMAGE, model_data, ROLE, **own)
     # The SDK asks every 30 seconds without the endpoint's log, and every 10 seconds with it.
     by_json = model.deploy(
         1,
