@@ -17,8 +17,9 @@ from local_test.control_plane.training.ports import Telemetry
 from local_test.control_plane.training.record import Emission, TrainingJob
 
 JOURNAL_KIND = "fold-scores"
-# "fold 2 of 3: rmse 57.57 held out (…)", "fold 2 of 3 (…)" and "fold 2 of 3 failed: …".
-_FOLD = re.compile(
+# "fold 2 of 3: rmse 57.57 held out (…)", "fold 2 of 3 (…)" and "fold 2 of 3 failed: …" have ended;
+# "fold 2 of 3 is tried again …" and "fold 2 of 3: job … is created" have not.
+FOLD_ENDED = re.compile(
     r"fold (\d{1,5}) of (\d{1,5})(?:: (\S{1,64}) (\S{1,32}) held out)?( \(| failed:)"
 )
 # What a user's script prints may look like a fold; a job's record stays small all the same.
@@ -69,7 +70,7 @@ class FoldScores:
 
 
 def _with_line(folds: Folds | None, text: str) -> Folds | None:
-    match = _FOLD.match(text)
+    match = FOLD_ENDED.match(text)
     if match is None:
         return folds
     number, total = int(match[1]), int(match[2])

@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from local_test.control_plane.fold_scores import FOLD_ENDED
 from local_test.control_plane.view.snapshot_shape import Snapshot, TrainingShown
 
-# "fold 2 of 3: rmse 1.5 held out (…)", "fold 2 of 3 (…)" and "fold 2 of 3 failed: …" have ended;
-# "fold 2 of 3 is tried again …" and "fold 2 of 3: job … is created" have not.
-_FOLD_ENDED = re.compile(r"fold (\d+) of (\d+)(?:: \S+ \S+ held out \(| \(| failed:)")
 # A fold that is a training job of its own.
 _FOLD_JOB = re.compile(r"(.+)-f(\d+)")
 
@@ -87,7 +85,7 @@ def look(snapshot: Snapshot, earlier: Seen | None = None) -> Seen:
     known = {} if earlier is None else earlier.lines
     lines: dict[str, FoldLines] = {}
     for name, job in snapshot.training_jobs.items():
-        match = _FOLD_ENDED.match(job.last_line)
+        match = FOLD_ENDED.match(job.last_line)
         before = known.get(name)
         if match is not None:
             ended = frozenset() if before is None else before.ended
