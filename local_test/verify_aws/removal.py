@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_test.verify_aws.jobs import (
+    BUSY,
+    PROCESSING,
+    TRAINING,
+    TRANSFORM,
+    TUNING,
+    JobKind,
+    is_of_what_is_gone,
+)
 from local_test.verify_aws.side import Side
 
 Pair = tuple[str, str]
@@ -23,62 +31,16 @@ Pair = tuple[str, str]
 # An endpoint that is being made or changed cannot be deleted before that is over.
 SETTLED_S = 1800.0
 _ENDED_S = 600.0
-_BUSY = ("InProgress", "Stopping")
 _CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
-# Describe, Stop and Delete say so of a name that is not there.
-_GONE = ("ValidationException", "ResourceNotFound", "ResourceNotFoundException")
 _OURS = re.compile(r"(crossfold|cf)-verify-\d{12}(-.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """How one kind of jobs is described, stopped and listed."""
-
-    operation: str
-    member: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.member}Name"
-
-    def status(self, side: Side, name: str) -> str | None:
-        """Return its status, or None where there is no such job."""
-        try:
-            found = getattr(side.sagemaker, f"describe_{self.operation}")(**{self.name: name})
-        except ClientError as error:
-            if not is_of_what_is_gone(error):
-                raise
-            return None
-        return str(found[f"{self.member}Status"])
-
-    def stop(self, side: Side, name: str) -> None:
-        try:
-            getattr(side.sagemaker, f"stop_{self.operation}")(**{self.name: name})
-        except ClientError as error:
-            # It has ended, or was never made; `end` sees which.
-            if not is_of_what_is_gone(error):
-                raise
-
-    def busy(self, side: Side, part: str) -> list[str]:
-        """Return the names of the running jobs whose names contain `part`."""
-        pages = side.sagemaker.get_paginator(f"list_{self.operation}s")
-        found = (
-            each
-            for status in _BUSY
-            for page in pages.paginate(NameContains=part, StatusEquals=status)
-            for each in page[f"{self.member}Summaries"]
-        )
-        return [each[self.name] for each in found]
-
-
-_TRAINING = _Job("training_job", "TrainingJob")
-_TUNING = _Job("hyper_parameter_tuning_job", "HyperParameterTuningJob")
-_JOBS: dict[str, _Job] = {
+_JOBS: dict[str, JobKind] = {
     # First, because it makes others.
-    "tuning-job": _TUNING,
-    "training-job": _TRAINING,
-    "transform-job": _Job("transform_job", "TransformJob"),
-    "processing-job": _Job("processing_job", "ProcessingJob"),
+    "tuning-job": TUNING,
+    "training-job": TRAINING,
+    "transform-job": TRANSFORM,
+    "processing-job": PROCESSING,
 }
 
 
@@ -147,11 +109,6 @@ def delete_endpoint(side: Side, name: str) -> None:
     side.wait(is_on_its_way, most_s=SETTLED_S, what=f"the removal of {name}", always=True)
 
 
-def is_of_what_is_gone(error: ClientError) -> bool:
-    """Say whether a refusal may mean that there is no such thing."""
-    return error.response["Error"]["Code"] in _GONE
-
-
 def _endpoint_status(side: Side, name: str) -> str | None:
     try:
         return str(side.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"])
@@ -174,10 +131,10 @@ def _attempt(act: Callable[[Side, str], None], side: Side, name: str) -> str:
     return ""
 
 
-def _end(job: _Job) -> Callable[[Side, str], None]:
+def _end(kind: JobKind) -> Callable[[Side, str], None]:
     def act(side: Side, name: str) -> None:
         def is_over() -> bool | None:
-            return None if job.status(side, name) in _BUSY else True
+            return None if kind.status(side, name) in BUSY else True
 
         side.wait(is_over, most_s=_ENDED_S, what=f"the end of {name}", always=True)
 
@@ -186,12 +143,12 @@ def _end(job: _Job) -> Callable[[Side, str], None]:
 
 def _end_tuning(side: Side, name: str) -> None:
     """See a tuning job end, and stop what its trials have started and may have left."""
-    _end(_TUNING)(side, name)
+    _end(TUNING)(side, name)
 
     def is_quiet() -> bool | None:
-        busy = _TRAINING.busy(side, f"{name}-")
+        busy = TRAINING.busy(side, f"{name}-")
         for each in busy:
-            _TRAINING.stop(side, each)
+            TRAINING.stop(side, each)
         return None if busy else True
 
     side.wait(is_quiet, most_s=_ENDED_S, what=f"the end of {name}'s jobs", always=True)

@@ -16,8 +16,9 @@ from botocore.exceptions import ClientError
 from local_test.verify_aws.container_views import platform_environment
 from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
+from local_test.verify_aws.jobs import TRANSFORM, is_of_what_is_gone
 from local_test.verify_aws.probes.probe import Probe
-from local_test.verify_aws.removal import SETTLED_S, delete_endpoint, is_of_what_is_gone
+from local_test.verify_aws.removal import SETTLED_S, delete_endpoint
 from local_test.verify_aws.served_view import model_archive
 from local_test.verify_aws.side import Side
 
@@ -197,12 +198,8 @@ def _transform(side: Side) -> Iterator[Observation]:
 
 
 def _transformed(side: Side, name: str) -> Any:
-    def look() -> Any | None:
-        found = side.sagemaker.describe_transform_job(TransformJobName=name)
-        return None if found["TransformJobStatus"] in ("InProgress", "Stopping") else found
-
     try:
-        return side.wait(look, most_s=_MOST_S, what=f"the end of {name}")
+        return TRANSFORM.ended(side, name, most_s=_MOST_S)
     except BaseException:
         with contextlib.suppress(ClientError):
             side.sagemaker.stop_transform_job(TransformJobName=name)

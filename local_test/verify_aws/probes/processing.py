@@ -13,6 +13,7 @@ from local_test.verify_aws import inside
 from local_test.verify_aws.container_views import described, seen_by
 from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
+from local_test.verify_aws.jobs import PROCESSING
 from local_test.verify_aws.probes.probe import Probe
 from local_test.verify_aws.side import Side
 
@@ -38,12 +39,7 @@ def _processing(side: Side) -> Iterator[Observation]:
     name = side.job_name("processing")
     side.begin("processing-job", name)
     side.sagemaker.create_processing_job(**_request(side, name))
-
-    def look() -> Any | None:
-        found = side.sagemaker.describe_processing_job(ProcessingJobName=name)
-        return None if found["ProcessingJobStatus"] in ("InProgress", "Stopping") else found
-
-    job = side.wait(look, most_s=_START_S + _MOST_RUN_S + _STOP_S, what=f"the end of {name}")
+    job = PROCESSING.ended(side, name, most_s=_START_S + _MOST_RUN_S + _STOP_S)
     yield Observation(
         "processing.status", "How does it end?", job["ProcessingJobStatus"], documented="Completed"
     )

@@ -16,6 +16,7 @@ from local_test.verify_aws import inside
 from local_test.verify_aws.container_views import described, log_lines, seen_by, settled_log_lines
 from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
+from local_test.verify_aws.jobs import TRAINING
 from local_test.verify_aws.probes.probe import Probe, refused
 from local_test.verify_aws.side import Side
 
@@ -87,12 +88,7 @@ def training_request(side: Side, name: str, ending: str, *, most_s: int = _MOST_
 
 def ended_job(side: Side, name: str) -> Any:
     """Wait for the end of a training job and return its description."""
-
-    def look() -> Any | None:
-        found = side.sagemaker.describe_training_job(TrainingJobName=name)
-        return None if found["TrainingJobStatus"] in ("InProgress", "Stopping") else found
-
-    return side.wait(look, most_s=_START_S + _MOST_RUN_S + _STOP_S, what=f"the end of {name}")
+    return TRAINING.ended(side, name, most_s=_START_S + _MOST_RUN_S + _STOP_S)
 
 
 def _completed(side: Side) -> Iterator[Observation]:

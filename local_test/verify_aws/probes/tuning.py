@@ -11,6 +11,7 @@ from typing import Any
 
 from local_test.verify_aws.costs import Use
 from local_test.verify_aws.facts import Observation
+from local_test.verify_aws.jobs import TUNING
 from local_test.verify_aws.probes.probe import Probe
 from local_test.verify_aws.side import Side
 
@@ -48,7 +49,7 @@ def _tuning(side: Side) -> Iterator[Observation]:
     name = f"cf-verify-{side.stamp}"[:32]
     side.begin("tuning-job", name)
     side.sagemaker.create_hyper_parameter_tuning_job(**_request(side, name))
-    job = _ended(side, name)
+    job = TUNING.ended(side, name, most_s=_MOST_WAIT_S)
     yield from _of_job(job, name)
     trials = _trials(side, name)
     yield Observation(
@@ -72,7 +73,7 @@ def _no_objective(side: Side) -> Iterator[Observation]:
         del definition["StaticHyperParameters"][each]
     side.begin("tuning-job", name)
     side.sagemaker.create_hyper_parameter_tuning_job(**request)
-    job = _ended(side, name)
+    job = TUNING.ended(side, name, most_s=_MOST_WAIT_S)
     yield Observation(
         "tuning.no_objective.end",
         "How does a tuning job end whose trials say no objective?",
@@ -106,16 +107,6 @@ def _trials(side: Side, name: str) -> Any:
     return side.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name, SortBy="CreationTime", SortOrder="Ascending"
     )["TrainingJobSummaries"]
-
-
-def _ended(side: Side, name: str) -> Any:
-    def look() -> Any | None:
-        found = side.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        return (
-            None if found["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping") else found
-        )
-
-    return side.wait(look, most_s=_MOST_WAIT_S, what=f"the end of {name}")
 
 
 def _of_job(job: Any, name: str) -> Iterator[Observation]:
