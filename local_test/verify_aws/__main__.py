@@ -174,11 +174,16 @@ def _uninterrupted() -> Iterator[None]:
 
     It would then not be waited for, and with it what it removes.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    # Not by a mask, which is one thread's: the system gives the signal to another thread then.
+    came: list[int] = []
+    handlers = {n: signal.signal(n, lambda number, _: came.append(number)) for n in _ENDINGS}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _remove(given: argparse.Namespace) -> int:

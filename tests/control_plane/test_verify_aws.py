@@ -85,13 +85,17 @@ def test_a_cost_that_nobody_knows_is_refused(
 def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # Where the pool does not know the thread yet that it has started.
-    start, ended = threading.Thread.start, []
+    # Where the pool does not know the thread yet that it has started; and beside another thread,
+    # which the system gives a signal to that the main one blocks.
+    start, ended, is_over = threading.Thread.start, [], threading.Event()
+    another = threading.Thread(target=is_over.wait)
+    another.start()
 
     def interrupted(thread: threading.Thread) -> None:
         start(thread)
         if thread.name.startswith("side"):
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
 
     def observe(side: Side, *_: Any) -> dict[str, Observation]:
         side.cancelled.wait(10)
@@ -102,8 +106,12 @@ def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     monkeypatch.setattr(verify, "observe", observe)
     real, plane = (a_side(Made(tmp_path / name)) for name in ("real", "plane"))
-    with pytest.raises(KeyboardInterrupt):
-        verify._compared(real, plane, [])
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            verify._compared(real, plane, [])
+    finally:
+        is_over.set()
+        another.join()
     assert len(ended) == 2
 
 
