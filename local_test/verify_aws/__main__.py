@@ -176,12 +176,16 @@ def _uninterrupted() -> Iterator[None]:
     """
     # Not by a mask, which is one thread's: the system gives the signal to another thread then.
     came: list[int] = []
-    handlers = {n: signal.signal(n, lambda number, _: came.append(number)) for n in _ENDINGS}
+
+    def keep(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    handlers = {each: signal.signal(each, keep) for each in _ENDINGS}
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
         for number in came:
             signal.raise_signal(number)
 
