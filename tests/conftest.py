@@ -9,16 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 
 # Examples are drawn from a fixed seed in CI, so that a red run can be repeated.
-settings.register_profile("here", max_examples=50, deadline=None)
+# On a busy machine it takes long to draw examples, which says nothing about them.
+settings.register_profile(
+    "here", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+_LONGEST_NAMED_BYTES = 40
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of packed bytes by its argument, as they may hold the time of packing.
+
+    Workers of pytest-xdist find the cases one by one and refuse names that differ.
+    """
+    is_packed = isinstance(val, bytes) and len(val) > _LONGEST_NAMED_BYTES
+    return argname if is_packed else None
 
 
 @pytest.fixture

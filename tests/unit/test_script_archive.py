@@ -216,7 +216,12 @@ def test_an_archive_that_lies_costs_neither_disk_nor_memory(
     assert everything(folder) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no archive" * 100)])
+# Named, as what gzip writes has the time in it, and every worker of pytest-xdist finds it for itself.
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"no archive" * 100)],
+    ids=["nothing", "text", "packed text"],
+)
 def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(content)
 

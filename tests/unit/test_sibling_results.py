@@ -51,6 +51,8 @@ def test_a_score_that_is_no_number_is_refused(tmp_path: Path, value: float) -> N
         packed({"elsewhere/fold_result.npz": b"x"}),
         packed_result(fold_result(1))[:-200],
     ],
+    # Named, because what is packed has the time in it, and test workers compare the names.
+    ids=["nothing", "text", "empty", "no numbers", "elsewhere", "cut off"],
 )
 def test_damage_can_be_tried_again(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(PlatformError, match="output"):
