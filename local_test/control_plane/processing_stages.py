@@ -39,10 +39,12 @@ _LOOK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A job whose containers may run: its hosts, and what of their outputs is uploaded."""
+    """A job whose containers may run: its hosts, and what of their outputs is uploaded when."""
 
     hosts: tuple[Host, ...]
     outputs: Outputs
+    continuous: Sequence[OutputFolder]
+    at_end: Sequence[OutputFolder]
 
 
 class ThreadedProcessingStages:
@@ -86,9 +88,16 @@ class ThreadedProcessingStages:
 
     def _prepare(self, job: ProcessingJob) -> Launch:
         hosts = build_processing_tree(job, self.folder(job.name))
-        for given in job.inputs:
-            self._download(job, given, hosts)
-        self._begun[job.name] = _Begun(hosts, Outputs(self._store))
+        continuous, at_end = (
+            _output_folders(job, hosts, mode) for mode in ("Continuous", "EndOfJob")
+        )
+        try:
+            for given in job.inputs:
+                self._download(job, given, hosts)
+        except BaseException:
+            _remove_inputs(job, hosts)
+            raise
+        self._begun[job.name] = _Begun(hosts, Outputs(self._store), continuous, at_end)
         return build_processing_launch(job, hosts, self._environment(job))
 
     def _download(self, job: ProcessingJob, given: dict[str, Any], hosts: Sequence[Host]) -> None:
@@ -102,36 +111,40 @@ class ThreadedProcessingStages:
             download(self._store, share, local_folder(host, source["LocalPath"]))
 
     def _sync(self, job: ProcessingJob) -> bool:
-        self._upload(job, with_outputs=False)
+        begun = self._begun[job.name]
+        begun.outputs.upload(begun.continuous)
         return True
 
     def _finish(self, job: ProcessingJob, with_outputs: bool) -> Left:  # noqa: FBT001
-        self._upload(job, with_outputs=with_outputs)
-        self._keep()
-        hosts = self._begun.pop(job.name).hosts
-        message = _message(hosts)
-        for host in hosts:
-            # The inputs are still in S3; the rest of the tree is small and worth a look.
-            for given in job.inputs:
-                shutil.rmtree(local_folder(host, given["S3Input"]["LocalPath"]), ignore_errors=True)
-        return Left(message)
+        begun = self._begun.pop(job.name)
+        try:
+            begun.outputs.upload([*begun.continuous, *(begun.at_end if with_outputs else ())])
+            self._keep()
+            return Left(_message(begun.hosts))
+        finally:
+            _remove_inputs(job, begun.hosts)
 
-    def _upload(self, job: ProcessingJob, *, with_outputs: bool) -> None:
-        begun = self._begun[job.name]
-        wanted = [
-            each["S3Output"]
-            for each in job.outputs
-            if with_outputs or each["S3Output"]["S3UploadMode"] == "Continuous"
-        ]
-        begun.outputs.upload(
-            [
-                OutputFolder(
-                    host, local_folder(host, each["LocalPath"]), parse_s3_uri(each["S3Uri"])
-                )
-                for each in wanted
-                for host in begun.hosts
+
+def _output_folders(job: ProcessingJob, hosts: Sequence[Host], mode: str) -> list[OutputFolder]:
+    folders = []
+    for each in job.outputs:
+        target = each["S3Output"]
+        try:
+            place = parse_s3_uri(target["S3Uri"])
+        except ValueError as error:
+            raise ClientFault(f"Processing output {each['OutputName']!r}: {error}") from None
+        if target["S3UploadMode"] == mode:
+            folders += [
+                OutputFolder(host, local_folder(host, target["LocalPath"]), place) for host in hosts
             ]
-        )
+    return folders
+
+
+def _remove_inputs(job: ProcessingJob, hosts: Sequence[Host]) -> None:
+    # They are still in S3; the rest of the tree is small and worth a look.
+    for host in hosts:
+        for given in job.inputs:
+            shutil.rmtree(local_folder(host, given["S3Input"]["LocalPath"]), ignore_errors=True)
 
 
 def _message(hosts: Sequence[Host]) -> str | None:

@@ -94,11 +94,25 @@ class ThreadedTransformStages:
         invoker: Invoker,
         said: _DataLog,
     ) -> list[FileFault]:
+        try:
+            return transform(self._share(request, inputs, invoker, said))
+        except Cancelled:
+            return []
+        finally:
+            self._keep()
+
+    def _share(
+        self,
+        request: dict[str, Any],
+        inputs: Sequence[Input],
+        invoker: Invoker,
+        said: _DataLog,
+    ) -> Share:
         execution = resolve(request, invoker.execution_parameters())
         said.add(str(execution))
         target = _target(request)
         is_packed = request["TransformInput"].get("CompressionType") == "Gzip"
-        share = Share(
+        return Share(
             files=[
                 _ObjectFile(each, target.bucket, self._store, invoker.check, is_packed)
                 for each in inputs
@@ -109,12 +123,6 @@ class ThreadedTransformStages:
             invoke=invoker.invoke,
             tell=said.tell,
         )
-        try:
-            return transform(share)
-        except Cancelled:
-            return []
-        finally:
-            self._keep()
 
 
 class _RunningShare:

@@ -268,6 +268,15 @@ def test_a_job_is_described_as_the_service_model_says() -> None:
     assert told["FailureReason"] == "AlgorithmError: See job logs for more information"
 
 
+def test_a_job_of_one_host_need_not_say_so() -> None:
+    world = ProcessingWorld(Script(exits_s=1.0))
+    config = {"InstanceType": "ml.m5.large", "VolumeSizeInGB": 10}
+    job = world.create(ProcessingResources={"ClusterConfig": config})
+
+    assert job.host_names == ("algo-1",)
+    assert describe(job)["ProcessingResources"] == {"ClusterConfig": {"InstanceCount": 1, **config}}
+
+
 def _input(**changes: Any) -> dict[str, Any]:
     return {"ProcessingInputs": [s3_input("in", "s3://bucket/in", **changes)]}
 

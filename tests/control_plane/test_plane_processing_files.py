@@ -18,7 +18,10 @@ from local_test.control_plane.hosts.marks import mark_of_host, mark_of_root
 from local_test.control_plane.hosts.namespaces import Namespaces
 from local_test.control_plane.hosts.process_executor import ProcessExecutor
 from local_test.control_plane.hosts.process_family import family
-from local_test.control_plane.hosts.processing_tree import build_processing_launch
+from local_test.control_plane.hosts.processing_tree import (
+    build_processing_launch,
+    build_processing_tree,
+)
 from local_test.control_plane.processing.machine import ProcessingJobs
 from local_test.control_plane.processing.ports import ProcessingDoors
 from local_test.control_plane.processing.record import ProcessingJob
@@ -41,7 +44,10 @@ from tests.control_plane.storage_fixtures import files_below, get, keys, make_st
 needs_namespaces = pytest.mark.skipif(
     Namespaces().options is None, reason="this machine gives us no namespaces"
 )
-_LIMIT_S = 30.0
+CONFIGURATION = [
+    f"algo-1/ml/config/{name}.json" for name in ("processingjobconfig", "resourceconfig")
+]
+_LIMIT_S = 60.0
 _LOOK_S = 0.005
 
 
@@ -234,6 +240,7 @@ def test_a_message_is_text_of_at_most_a_kilobyte(
     assert job.exit_message == message
     assert (job.failure_reason or "").startswith(reason or "")
     assert job.status == ("Failed" if reason else "Completed")
+    assert not (world.stages.folder("demo") / "algo-1" / "ml" / "processing" / "code").exists()
 
 
 @needs_namespaces
@@ -275,6 +282,16 @@ def test_an_input_that_is_not_there_fails_the_job(world: World, uri: str, fragme
     assert (job.failure_reason or "").startswith("ClientError: Data download failed:")
     assert fragment in (job.failure_reason or "")
     assert world.logs.log == {}
+    # Nor are the inputs kept that were there.
+    assert sorted(files_below(world.stages.folder("demo"))) == CONFIGURATION
+
+
+def test_an_output_that_can_be_nowhere_fails_the_job_before_it_runs(world: World) -> None:
+    job = world.run("print('ran')", ProcessingOutputConfig=s3_outputs(out="s3://x"))
+
+    assert (job.status, job.started) == ("Failed", None)
+    assert (job.failure_reason or "").startswith("ClientError: Processing output 'out': 's3://x'")
+    assert world.logs.log == {}
 
 
 LINGERS = """
@@ -283,9 +300,10 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
+        # Said by the last of them, so that all are there.
+        print('ready', flush=True)
         time.sleep(600)
     os._exit(0)
-print('ready', flush=True)
 time.sleep(600)
 """
 
@@ -332,6 +350,57 @@ def test_a_training_job_of_the_same_name_has_other_marks(tmp_path: Path) -> None
 
     assert not marks[0].startswith(marks[1])
     assert not marks[1].startswith(marks[0])
+
+
+# AWS docs, 'How to Build Your Own Processing Container', for a small request: what was not
+# asked for is null, or what the service takes instead.
+SHOWN_CONFIG = {
+    "ProcessingJobArn": ARN,
+    "ProcessingJobName": "demo",
+    "AppSpecification": {
+        "ImageUri": "crossfold:latest",
+        "ContainerEntrypoint": None,
+        "ContainerArguments": None,
+    },
+    "Environment": {},
+    "ProcessingInputs": [
+        {
+            "InputName": "in",
+            "S3Input": {
+                "LocalPath": "/opt/ml/processing/in",
+                "S3Uri": "s3://bucket/in",
+                "S3DataDistributionType": "FullyReplicated",
+                "S3DataType": "S3Prefix",
+                "S3InputMode": "File",
+                "S3CompressionType": "None",
+                "S3DownloadMode": "StartOfJob",
+            },
+        }
+    ],
+    "ProcessingOutputConfig": {**s3_outputs(out="s3://bucket/out"), "KmsKeyId": None},
+    "ProcessingResources": {
+        "ClusterConfig": {
+            "InstanceCount": 1,
+            "InstanceType": "ml.m5.large",
+            "VolumeSizeInGB": 10,
+            "VolumeKmsKeyId": None,
+        }
+    },
+    "RoleArn": "arn:aws:iam::123456789012:role/processing",
+    "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
+}
+
+
+def test_the_configuration_has_the_form_that_the_documentation_shows(tmp_path: Path) -> None:
+    given = {"S3Uri": "s3://bucket/in", "LocalPath": "/opt/ml/processing/in"}
+    request = processing_request(
+        ProcessingInputs=[{"InputName": "in", "S3Input": {**given, "S3DataType": "S3Prefix"}}],
+        ProcessingOutputConfig=s3_outputs(out="s3://bucket/out"),
+    )
+    (host,) = build_processing_tree(ProcessingJob("demo", ARN, request, 0.0, 0.0), tmp_path)
+
+    text = (host.opt_ml / "config" / "processingjobconfig.json").read_text(encoding="utf-8")
+    assert json.loads(text) == SHOWN_CONFIG
 
 
 def test_without_entry_point_the_image_decides() -> None:

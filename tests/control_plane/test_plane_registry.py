@@ -69,6 +69,16 @@ def test_a_package_goes_from_pending_to_completed_by_itself(plane: SimulatedPlan
     assert seen == ["Pending", "InProgress", "Completed", "Completed"]
 
 
+def test_a_search_gives_the_newest_package_first(plane: SimulatedPlane) -> None:
+    for _ in range(3):
+        plane.call("CreateModelPackage", **package())
+        plane.run(60)
+
+    found = plane.call("Search", Resource="ModelPackage", MaxResults=1)["Results"]
+
+    assert [each["ModelPackage"]["ModelPackageVersion"] for each in found] == [3]
+
+
 def test_a_version_is_described_with_what_was_registered(plane: SimulatedPlane) -> None:
     properties = {"fold_rmse": "57.1"}
     request = package(CustomerMetadataProperties=properties, ModelPackageDescription="K = 5")
@@ -269,6 +279,39 @@ def test_a_name_is_given_once_in_the_words_that_the_sdk_waits_for(plane: Simulat
     plane.call("CreateModelPackage", **unversioned("alone"))
     with pytest.raises(ValidationError, match="already exists"):
         plane.call("CreateModelPackage", **unversioned("alone"))
+
+
+def test_names_that_differ_in_case_only_are_one_name(plane: SimulatedPlane) -> None:
+    plane.call("CreateModelPackage", **unversioned("Alone"))
+
+    # Their ARNs would be the same.
+    with pytest.raises(ValidationError, match="already exists"):
+        plane.call("CreateModelPackageGroup", ModelPackageGroupName="churn")
+    with pytest.raises(ValidationError, match="already exists"):
+        plane.call("CreateModelPackage", **unversioned("alone"))
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sagemaker:us-east-1:999999999999:model-package-group/Churn",
+        "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/Churn",
+        f"{ARN}model-package/Churn",
+    ],
+)
+def test_an_arn_is_that_of_one_account_region_and_kind(plane: SimulatedPlane, arn: str) -> None:
+    with pytest.raises(ValidationError, match=f"ModelPackageGroup {arn} does not exist"):
+        plane.call("CreateModelPackage", **package(ModelPackageGroupName=arn))
+
+
+def test_an_arn_may_have_the_name_as_it_was_given(plane: SimulatedPlane) -> None:
+    group = f"{ARN}model-package-group/Churn"
+
+    made = plane.call("CreateModelPackage", **package(ModelPackageGroupName=group))
+
+    assert made["ModelPackageArn"] == f"{ARN}model-package/churn/1"
+    told = plane.call("DescribeModelPackage", ModelPackageName=f"{ARN}model-package/Churn/1")
+    assert told["ModelPackageName"] == "Churn/1"
 
 
 def test_a_package_gives_its_container_once_it_is_approved(plane: SimulatedPlane) -> None:

@@ -217,9 +217,9 @@ def test_a_suggestion_takes_milliseconds_also_late_in_a_long_job() -> None:
     search = Search("Bayesian", BRANIN, is_minimized=True, seed="7")
     suggest(search, _history(20), 21)
 
-    # The best of several: others use this machine too.
-    assert min(_seconds(search, _history(100)) for _ in range(5)) < 0.05
-    assert min(_seconds(search, _history(749)) for _ in range(5)) < 0.5
+    # The best of several, with room for a machine that is a few times as slow.
+    assert min(_seconds(search, _history(100)) for _ in range(5)) < 0.2
+    assert min(_seconds(search, _history(749)) for _ in range(5)) < 2.0
 
 
 def test_optuna_is_neither_imported_before_it_is_needed_nor_heard() -> None:
@@ -328,6 +328,7 @@ def _history(size: int) -> list[Trial]:
 
 
 def _seconds(search: Search, history: list[Trial]) -> float:
-    began = time.perf_counter()
+    # Of this process: others use the machine too.
+    began = time.process_time()
     suggest(search, history, len(history) + 1)
-    return time.perf_counter() - began
+    return time.process_time() - began

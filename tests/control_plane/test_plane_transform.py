@@ -17,7 +17,10 @@ import pytest
 from local_test.control_plane.faults import Fault, Kind
 from local_test.control_plane.storage.aws import Store
 from local_test.control_plane.training.machine import Timings
+from local_test.control_plane.transform.execution import resolve
 from local_test.control_plane.transform.ports import GROUP
+from local_test.control_plane.transform.record import TransformJob
+from local_test.control_plane.transform_stages import ThreadedTransformStages
 from local_test.control_plane.wire.errors import ResourceInUse, ServiceError, ValidationError
 from tests.control_plane.hosting_world import Life
 from tests.control_plane.storage_fixtures import make_store, put
@@ -177,8 +180,15 @@ def test_the_request_comes_before_the_container_and_that_before_the_defaults(
     assert plane.outputs() == {"a.csv.out": b"1\n2\n3\n"}
 
 
+@pytest.mark.parametrize(
+    "answer", [b"\xff{", b"[1]", b"[" * 100_000], ids=["bytes", "list", "deep"]
+)
+def test_execution_parameters_of_another_form_are_none(answer: bytes) -> None:
+    assert resolve({}, answer) == resolve({}, None)
+
+
 def test_requests_run_at_once_and_their_answers_stay_in_order(store: Store, opened: Opened) -> None:
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(3, timeout=60)
 
     def together(call: Call) -> tuple[int, bytes]:
         meeting.wait()
@@ -195,7 +205,7 @@ def test_requests_run_at_once_and_their_answers_stay_in_order(store: Store, open
 
 
 def test_whole_files_run_at_once_too(store: Store, opened: Opened) -> None:
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
 
     def together(call: Call) -> tuple[int, bytes]:
         meeting.wait()
@@ -335,11 +345,45 @@ def test_several_json_documents_in_a_request_stand_on_lines(store: Store, opened
     assert plane.outputs() == {"a.json.out": b"1\n2\n"}
 
 
+@pytest.mark.parametrize("strategy", ["SingleRecord", "MultiRecord"])
+def test_blank_lines_are_no_records(store: Store, opened: Opened, strategy: str) -> None:
+    plane, served = opened(lambda call: (200, b"\n".join([b"1"] * call.body.count(b"{"))))
+    put(store, BUCKET, {"in/a.json": '{"a":2}\n\n{"a":3}\n\n'})
+    json_ = {"ContentType": "application/json", "Accept": "application/json"}
+
+    plane.transform(
+        BatchStrategy=strategy, DataProcessing={"JoinSource": "Input"}, **LINES, **json_
+    )
+
+    assert b"".join(served.bodies) == b'{"a":2}\n{"a":3}\n'
+    assert plane.outputs() == {
+        "a.json.out": b'{"a":2,"SageMakerOutput":1}\n{"a":3,"SageMakerOutput":1}\n'
+    }
+
+
+@pytest.mark.parametrize("assemble", ["None", "Line"])
+def test_answers_that_are_filtered_stay_on_lines_of_their_own(
+    store: Store, opened: Opened, assemble: str
+) -> None:
+    plane, _ = opened(lambda call: (200, b"7," + call.body))
+    put(store, BUCKET, {"in/a.csv": "1\n2\n"})
+
+    plane.transform(
+        SplitType="Line",
+        BatchStrategy="SingleRecord",
+        AssembleWith=assemble,
+        DataProcessing={"OutputFilter": "$[1]"},
+        **CSV,
+    )
+
+    assert plane.outputs() == {"a.csv.out": b"1\n2\n"}
+
+
 def test_a_container_that_is_too_slow_fails_the_file(store: Store, opened: Opened) -> None:
     is_over = threading.Event()
 
     def slow(call: Call) -> tuple[int, bytes]:
-        is_over.wait(10)
+        is_over.wait(60)
         return upper(call)
 
     plane, _ = opened(slow)
@@ -383,7 +427,7 @@ def test_a_server_that_dies_fails_the_job_and_ends_its_requests(
     is_over = threading.Event()
 
     def hanging(call: Call) -> tuple[int, bytes]:
-        is_over.wait(20)
+        is_over.wait(60)
         return upper(call)
 
     plane, served = opened(hanging, fails_s=8.0, reason="killed")
@@ -406,7 +450,7 @@ def test_a_stopped_job_leaves_nothing_running_and_keeps_whole_outputs(
 
     def second_hangs(call: Call) -> tuple[int, bytes]:
         if b"hang" in call.body:
-            is_over.wait(20)
+            is_over.wait(60)
         return upper(call)
 
     plane, served = opened(second_hangs, ready_s=3.0 if when == "while it starts" else 0.0)
@@ -430,6 +474,23 @@ def test_a_stopped_job_leaves_nothing_running_and_keeps_whole_outputs(
     assert plane.servers.running() == []
     with pytest.raises(ValidationError, match="in status Stopped"):
         plane.call("StopTransformJob", TransformJobName="demo")
+
+
+def test_a_stop_before_the_first_request_is_no_defect(store: Store, opened: Opened) -> None:
+    _, served = opened()
+    stages = ThreadedTransformStages(store)
+    may_begin = threading.Event()
+    for _ in range(stages._pool._max_workers):
+        stages._pool.submit(may_begin.wait)
+    job = TransformJob("demo", "arn", transform_request(), created=0.0, modified=0.0)
+
+    share = stages.transform(job, (), address=served.address)
+    share.cancel()
+    may_begin.set()
+    stages._pool.shutdown()
+
+    assert share.poll() == []
+    assert served.calls == []
 
 
 def test_instances_take_their_time_to_be_there(store: Store, opened: Opened) -> None:
@@ -495,7 +556,7 @@ def test_the_end_of_the_plane_ends_its_jobs(store: Store, opened: Opened) -> Non
     is_over = threading.Event()
 
     def hanging(call: Call) -> tuple[int, bytes]:
-        is_over.wait(20)
+        is_over.wait(60)
         return upper(call)
 
     plane, served = opened(hanging)
@@ -600,6 +661,10 @@ def test_a_name_is_used_once_and_a_model_must_be_there(store: Store, opened: Ope
             {"DataProcessing": {"JoinSource": "Input"}, "SplitType": "Line", **CSV},
             "SplitType and AssembleWith must be the same; they are Line and None",
         ),
+        (
+            {"DataProcessing": {"JoinSource": "Input"}, **CSV},
+            "CSV is joined line by line, so SplitType and AssembleWith must be Line",
+        ),
         ({"DataCaptureConfig": {"DestinationS3Uri": "s3://x/y"}}, "DataCaptureConfig"),
         ({"InstanceCount": 0}, "transformResources.instanceCount"),
     ],
@@ -618,7 +683,7 @@ def test_what_keeps_the_rules_is_taken(opened: Opened) -> None:
 
     plane.create("a", MaxPayloadInMB=100, MaxConcurrentTransforms=1)
     plane.create("b", DataProcessing={"InputFilter": "$[1:]"}, ContentType="text/csv")
-    plane.create("c", DataProcessing={"JoinSource": "Input"}, **CSV)
+    plane.create("c", DataProcessing={"JoinSource": "Input"}, **LINES, **CSV)
     plane.create("d", DataProcessing={"JoinSource": "None"}, SplitType="RecordIO")
 
     assert transform_request()["TransformJobName"] == "demo"

@@ -246,6 +246,14 @@ def test_an_input_may_not_have_the_attribute_of_the_answers() -> None:
         kept(association("json", is_joined=True), b'{"SageMakerOutput":1}', b"2")
 
 
+def test_half_a_character_is_written_as_it_was_read() -> None:
+    job = association("jsonlines", is_joined=True)
+
+    assert kept(job, b'{"a":"\\ud800 \xc3\xa9"}', b"2") == (
+        b'{"a":"\\ud800 \xc3\xa9","SageMakerOutput":2}'
+    )
+
+
 def test_quoted_fields_stay_one_column() -> None:
     job = association("csv", input_filter="$[0,2]", is_joined=True)
 

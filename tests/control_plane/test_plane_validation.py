@@ -340,4 +340,5 @@ def test_a_hostile_value_is_refused_in_no_time(size: int) -> None:
     message = _message("CreateTrainingJob", request)
 
     assert "less than or equal to 1024" in message
-    assert time.perf_counter() - start < 1.0
+    # Trying every way to split a megabyte would take hours.
+    assert time.perf_counter() - start < 10.0

@@ -31,7 +31,7 @@ from tests.control_plane.hosting_world import (
 
 BUCKET = "data"
 ENDED = {"Completed", "Failed", "Stopped"}
-_WITHIN_S = 30.0
+_WITHIN_S = 60.0
 _LOOK_S = 0.002
 
 

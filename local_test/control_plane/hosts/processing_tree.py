@@ -1,15 +1,17 @@
 """The tree that a processing job's hosts find under ``/opt/ml``: folders and configuration files.
 
 Knows the request, not where data come from nor who starts the containers.  Sources: AWS docs, 'How
-Amazon SageMaker Processing Configures Input and Output For Your Processing Container', 'How Amazon
-SageMaker Processing Provides Configuration Information for Your Processing Container' (both files
-and the keys of the second); the first one's keys are what SDK version 2 writes in local mode.
+Amazon SageMaker Processing Configures Input and Output For Your Processing Container', 'How to
+Build Your Own Processing Container' (both files, with what stands for members that the request
+leaves out).  Not documented: what stands for an environment, inputs or outputs that it leaves out.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from local_test.control_plane.hosts.opt_ml import OPT_ML
@@ -19,16 +21,16 @@ from local_test.control_plane.training.ports import Host, Launch
 MESSAGE = "output/message"
 _CONFIG = "config"
 _FOLDERS = (_CONFIG, "output", "processing")
-_TOLD = (
-    "AppSpecification",
-    "Environment",
-    "ProcessingInputs",
-    "ProcessingOutputConfig",
-    "ProcessingResources",
-    "RoleArn",
-    "StoppingCondition",
-    "NetworkConfig",
+_APPLICATION = MappingProxyType({"ContainerEntrypoint": None, "ContainerArguments": None})
+_S3_INPUT = MappingProxyType(
+    {
+        "S3DataDistributionType": "FullyReplicated",
+        "S3InputMode": "File",
+        "S3CompressionType": "None",
+        "S3DownloadMode": "StartOfJob",
+    }
 )
+_OUTPUT_CONFIG = MappingProxyType({"Outputs": (), "KmsKeyId": None})
 
 
 def build_processing_tree(job: ProcessingJob, folder: Path) -> tuple[Host, ...]:
@@ -79,10 +81,33 @@ def build_processing_launch(
 
 def _documents(job: ProcessingJob, host: str) -> dict[str, Any]:
     return {
-        "processingjobconfig.json": {
-            "ProcessingJobArn": job.arn,
-            "ProcessingJobName": job.name,
-            **{name: job.request[name] for name in _TOLD if name in job.request},
-        },
+        "processingjobconfig.json": _job_config(job),
         "resourceconfig.json": {"current_host": host, "hosts": list(job.host_names)},
     }
+
+
+def _job_config(job: ProcessingJob) -> dict[str, Any]:
+    request = job.request
+    config = {
+        "ProcessingJobArn": job.arn,
+        "ProcessingJobName": job.name,
+        "AppSpecification": {**_APPLICATION, **request["AppSpecification"]},
+        "Environment": request.get("Environment") or {},
+        "ProcessingInputs": [_input(each) for each in request.get("ProcessingInputs") or ()],
+        "ProcessingOutputConfig": {
+            **_OUTPUT_CONFIG,
+            **(request.get("ProcessingOutputConfig") or {}),
+        },
+        "ProcessingResources": {"ClusterConfig": {"VolumeKmsKeyId": None, **job.cluster}},
+        "RoleArn": request["RoleArn"],
+        "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_s},
+    }
+    if "NetworkConfig" in request:
+        config["NetworkConfig"] = request["NetworkConfig"]
+    return config
+
+
+def _input(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "S3Input" not in given:
+        return given
+    return {**given, "S3Input": {**_S3_INPUT, **given["S3Input"]}}

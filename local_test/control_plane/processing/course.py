@@ -3,9 +3,10 @@
 It knows nothing of other jobs or of the journal.  Sources: AWS docs, 'How Amazon SageMaker
 Processing Runs Your Processing Container Image' (complete if all containers exit with 0, else
 failed), 'Save and Access Metadata Information About Your Processing Job' (the message), API
-reference, 'ProcessingStoppingCondition'.  Not documented: that a stop is SIGTERM, time and SIGKILL
-as in training; that only a completed job's outputs are uploaded at its end; that the running time
-counts from the start of the containers; the words of a failure, which are what users' reports show.
+reference, 'ProcessingStoppingCondition'.  The first of these has a stop begin with SIGINT; here it
+is SIGTERM, time and SIGKILL, as in training and as ``docker stop`` does it.  Not documented: that
+only a completed job's outputs are uploaded at its end; that the running time counts from the start
+of the containers; the words of a failure, which are what users' reports show.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ Phase = Literal[
 # Why the containers end.
 _End = Literal["exited", "failed", "stopped"]
 
-_DEFAULT_MAX_RUNTIME_S = 86_400
 _NO_MESSAGE = "See job logs for more information"
 
 
@@ -209,10 +209,8 @@ class Course:
         return "stopped"
 
     def _is_too_long(self) -> bool:
-        condition = self.job.request.get("StoppingCondition") or {}
-        limit_s = float(condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S))
         assert self.job.started is not None
-        return self._now - self.job.started >= limit_s
+        return self._now - self.job.started >= self.job.max_runtime_s
 
     def _break(self, fault: ClientFault | PlatformFault) -> Phase:
         """Discard what runs before the fault is answered."""

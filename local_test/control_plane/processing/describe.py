@@ -7,22 +7,18 @@ SDKs read without asking whether it is there.  Not documented: which defaults th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from local_test.control_plane.processing.record import ProcessingJob
 
 _REPEATED = (
-    "ProcessingInputs",
     "ProcessingOutputConfig",
-    "ProcessingResources",
     "AppSpecification",
     "Environment",
     "NetworkConfig",
     "RoleArn",
     "ExperimentConfig",
 )
-_STOPPING = MappingProxyType({"MaxRuntimeInSeconds": 86_400})
 
 
 def describe(job: ProcessingJob) -> dict[str, Any]:
@@ -32,7 +28,8 @@ def describe(job: ProcessingJob) -> dict[str, Any]:
         **_state(job),
         **{name: request[name] for name in _REPEATED if name in request},
         "ProcessingInputs": request.get("ProcessingInputs", []),
-        "StoppingCondition": {**_STOPPING, **request.get("StoppingCondition", {})},
+        "ProcessingResources": {"ClusterConfig": job.cluster},
+        "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_s},
         **_given(ProcessingStartTime=job.started),
     }
 

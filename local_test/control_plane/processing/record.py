@@ -9,6 +9,7 @@ Status = Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped"]
 # What was asked first counts: a job that runs too long is stopped as if someone had asked.
 StopCause = Literal["asked", "max_runtime"]
 
+_DAY_S = 86_400
 LIVE: frozenset[Status] = frozenset({"InProgress", "Stopping"})
 
 
@@ -39,14 +40,19 @@ class ProcessingJob:
     @property
     def host_names(self) -> tuple[str, ...]:
         """The names of the job's hosts, sorted as text: algo-10 comes before algo-2."""
-        count = int(self.cluster.get("InstanceCount", 1))
+        count = int(self.cluster["InstanceCount"])
         return tuple(sorted(f"algo-{number}" for number in range(1, count + 1)))
 
     @property
     def cluster(self) -> dict[str, Any]:
-        """The request's cluster."""
-        cluster: dict[str, Any] = self.request["ProcessingResources"]["ClusterConfig"]
-        return cluster
+        """The request's cluster; one host unless it says otherwise."""
+        return {"InstanceCount": 1, **self.request["ProcessingResources"]["ClusterConfig"]}
+
+    @property
+    def max_runtime_s(self) -> int:
+        """How long the containers may run; a day unless the request says otherwise."""
+        condition = self.request.get("StoppingCondition") or {}
+        return int(condition.get("MaxRuntimeInSeconds", _DAY_S))
 
     @property
     def inputs(self) -> list[dict[str, Any]]:

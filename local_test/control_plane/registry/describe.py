@@ -1,8 +1,7 @@
 """Groups and packages as the Describe and List operations and Search answer them.
 
 Source: the service model's DescribeModelPackageGroupOutput, DescribeModelPackageOutput and their
-summaries.  Not documented: that a version's ModelPackageName, which the model requires, is its
-group's name with the version.
+summaries, and its ModelPackage (a version's ModelPackageName is its group's name with the number).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 It knows no HTTP and no containers.  Sources: API reference, 'CreateModelPackageGroup',
 'CreateModelPackage', 'UpdateModelPackage', 'DeleteModelPackageGroup'; AWS docs, 'Register a Model
-Version' and 'Update the Approval Status of a Model'.  The wording of refusals is what users report
+Version', 'Update the Approval Status of a Model' and 'Update the Details of a Model Version' (one
+that nobody has updated has a time of change, too).  The wording of refusals is what users report
 and is not documented, nor is that the number of a deleted version is not given again.
 """
 
@@ -57,7 +58,7 @@ class Registry:
         """
         name = request["ModelPackageGroupName"]
         arn = self._arn(GROUP_KIND, name)
-        if name in self._groups:
+        if _find(self._groups, arn) is not None:
             raise ValidationError(f"Model Package Group already exists: {arn}")
         group = PackageGroup(name, arn, dict(request), self._clock.now())
         self._groups.save(group)
@@ -71,12 +72,10 @@ class Registry:
         ValidationError
             There is none of this name or ARN.
         """
-        name = _without_arn(name_or_arn)
-        found = self._groups.find(name) or _by_arn(self._groups, name_or_arn)
+        found = _find(self._groups, name_or_arn)
         if found is None:
-            raise ValidationError(
-                f"ModelPackageGroup {self._arn(GROUP_KIND, name)} does not exist."
-            )
+            arn = self._as_arn(GROUP_KIND, name_or_arn)
+            raise ValidationError(f"ModelPackageGroup {arn} does not exist.")
         return found
 
     def groups(self) -> Sequence[PackageGroup]:
@@ -128,10 +127,10 @@ class Registry:
         ValidationError
             There is none.
         """
-        name = _without_arn(name_or_arn)
-        found = self._packages.find(name) or _by_arn(self._packages, name_or_arn)
+        found = _find(self._packages, name_or_arn)
         if found is None:
-            raise ValidationError(f"ModelPackage {self._arn(PACKAGE_KIND, name)} does not exist.")
+            arn = self._as_arn(PACKAGE_KIND, name_or_arn)
+            raise ValidationError(f"ModelPackage {arn} does not exist.")
         return found
 
     def all(self) -> Sequence[ModelPackage]:
@@ -184,6 +183,7 @@ class Registry:
             following = _FOLLOWING.get(package.status)
             if following is not None:
                 package.status = following
+                package.modified = self._clock.now()
                 self._packages.save(package)
 
     def restore(self) -> None:
@@ -194,7 +194,7 @@ class Registry:
     def _unversioned(self, request: dict[str, Any]) -> ModelPackage:
         name = request["ModelPackageName"]
         arn = self._arn(PACKAGE_KIND, name)
-        if name in self._packages:
+        if _find(self._packages, arn) is not None:
             raise ValidationError(f"Model Package already exists: {arn}")
         return ModelPackage(name, arn, dict(request), self._clock.now())
 
@@ -221,12 +221,13 @@ class Registry:
         names = ("InferenceSpecification", "AdditionalInferenceSpecifications")
         return {name: source[name] for name in names if name in source} | request
 
-
-def _without_arn(name_or_arn: str) -> str:
-    """Return the name; ``group/version`` of a version's ARN."""
-    return name_or_arn.partition("/")[2] if name_or_arn.startswith("arn:") else name_or_arn
+    def _as_arn(self, kind: str, name_or_arn: str) -> str:
+        return name_or_arn if name_or_arn.startswith("arn:") else self._arn(kind, name_or_arn)
 
 
-def _by_arn(records: Records[Record], arn: str) -> Record | None:
-    # ARNs have names in lower case.
+def _find(records: Records[Record], name_or_arn: str) -> Record | None:
+    if not name_or_arn.startswith("arn:"):
+        return records.find(name_or_arn)
+    # ARNs have names in lower case; a caller may have made one of a name.
+    arn = name_or_arn.lower()
     return next((each for each in records.all() if each.arn == arn), None)

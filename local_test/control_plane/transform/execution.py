@@ -77,7 +77,7 @@ def variables(request: Mapping[str, Any]) -> dict[str, str]:
 def _offered(answer: bytes | None) -> dict[str, Any]:
     try:
         offered = json.loads(answer or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(offered, dict):
         return {}

@@ -3,8 +3,9 @@
 Source: AWS docs, 'Associate Prediction Results with Input Records', table of operators: ``$``,
 ``.name``, ``*``, ``['a','b']``, ``[n]`` and ``[n,m]`` with negative numbers, ``[a:b]``; several
 children in brackets come last; API reference, DataProcessing: numbers and slices in one list
-(``$[0,5:]``), an index outside is an error.  Not documented: that a name which is not there, and a
-slice that selects nothing, are errors too.
+(``$[0,5:]``), an index outside is an error.  The first page's prose has a slice end with ``b``, the
+JSONPath library that it names before ``b``: so it is here.  Not documented: that a name which is
+not there, and a slice that selects nothing, are errors too.
 """
 
 from __future__ import annotations

@@ -51,13 +51,14 @@ def assemble_with(request: Request) -> str:
 def batching_of(request: Request, execution: Execution) -> Batching:
     """Return how the files of a validated request become requests to the container."""
     processing = request.get("DataProcessing", {})
-    has_lines = split_type(request) == "Line" and execution.strategy == "MultiRecord"
+    is_split = split_type(request) == "Line"
+    has_lines = is_split and execution.strategy == "MultiRecord"
     return Batching(
         split_type=split_type(request),
         strategy=execution.strategy,
         most_bytes=execution.most_bytes,
         association=Association(
-            given=_format(request["TransformInput"].get("ContentType"), has_lines=has_lines),
+            given=_format(request["TransformInput"].get("ContentType"), has_lines=is_split),
             answered=_format(request["TransformOutput"].get("Accept"), has_lines=has_lines),
             input_filter=read_filter(processing, "InputFilter"),
             output_filter=read_filter(processing, "OutputFilter"),

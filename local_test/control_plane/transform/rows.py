@@ -73,7 +73,8 @@ def write_rows(form: Format, rows: Sequence[Any]) -> bytes:
     """Return records as a body without a line feed at its end."""
     if form == "csv":
         return "\n".join(_csv_row(row) for row in rows).encode()
-    return "\n".join(_json(row) for row in rows).encode()
+    # Half of a surrogate pair, which a document may escape, is written as the escape again.
+    return "\n".join(_json(row) for row in rows).encode(errors="backslashreplace")
 
 
 def join(form: Format, given: Any, answer: Any) -> Any:

@@ -2,8 +2,8 @@
 
 Source: API reference, CreateTransformJob, DataProcessing, TransformS3DataSource,
 TransformResources; AWS docs, 'Associate Prediction Results with Input Records' (media types of
-filters and joins, equal ones for joins).  The wording of refusals is not documented, nor that an
-attribute's name in a filter of CSV is refused at once.
+filters and joins; for joins equal ones, and CSV in lines).  The wording of refusals is not
+documented, nor that an attribute's name in a filter of CSV is refused at once.
 """
 
 from __future__ import annotations
@@ -116,10 +116,16 @@ def _check_join(request: Request) -> None:
             "DataProcessing.JoinSource is Input, so ContentType and Accept must be the same and "
             f"one of {media_types()}; they are {content_type!r} and {accept!r}."
         )
-    if split_type(request) != assemble_with(request):
+    split, assemble = split_type(request), assemble_with(request)
+    if split != assemble:
         raise ValidationError(
             "DataProcessing.JoinSource is Input, so SplitType and AssembleWith must be the same; "
-            f"they are {split_type(request)} and {assemble_with(request)}."
+            f"they are {split} and {assemble}."
+        )
+    if format_of(content_type) == "csv" and split != "Line":
+        raise ValidationError(
+            "DataProcessing.JoinSource is Input, and CSV is joined line by line, so SplitType and "
+            f"AssembleWith must be Line; they are {split}."
         )
 
 

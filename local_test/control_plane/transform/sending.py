@@ -65,7 +65,13 @@ class Invoker:
             raise Cancelled
 
     def execution_parameters(self) -> bytes | None:
-        """Return what the container answers, None where it has no such route."""
+        """Return what the container answers, None where it has no such route.
+
+        Raises
+        ------
+        Cancelled
+            The job is being stopped.
+        """
         try:
             status, body = self._exchange("GET", "/execution-parameters", None, {})
         except (OSError, http.client.HTTPException):

@@ -151,8 +151,11 @@ class _Line:
             return
         assert sent.batch is not None
         assert sent.output is not None
-        sent.output.write(self.share.batching.association.output(sent.batch.rows, answer))
-        if self.share.adds_line_feeds:
+        kept = self.share.batching.association.output(sent.batch.rows, answer)
+        sent.output.write(kept)
+        # A filter or a join leaves out the line feed that the answer may end with.
+        has_lost_line_feed = answer.endswith(b"\n") and not kept.endswith(b"\n")
+        if self.share.adds_line_feeds or has_lost_line_feed:
             sent.output.write(b"\n")
 
     def _end(self, sent: _Sent) -> None:
