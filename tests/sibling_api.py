@@ -22,10 +22,8 @@ from crossfold.contract.stop import StopRequest
 from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, FoldResult, save_fold_result
 from crossfold.metrics.prediction import Prediction
 from crossfold.request.reading import read_request
-from cv_driver.launchers.launcher import FoldJob, Launcher, Outcome, Succeeded
-from cv_driver.siblings.api import JobState, Page
-from cv_driver.siblings.calls import World
-from cv_driver.siblings.errors import (
+from cv_driver.aws.api import JobState, Page
+from cv_driver.aws.errors import (
     AlreadyEnded,
     CallFailed,
     NameTaken,
@@ -35,11 +33,14 @@ from cv_driver.siblings.errors import (
     Refused,
     Throttled,
 )
-from cv_driver.siblings.fold_calls import FoldWork
-from cv_driver.siblings.fold_request import FoldPlan
-from cv_driver.siblings.launcher import DriverFits, OwnFits, SiblingLauncher
-from cv_driver.siblings.parent import read_parent
-from cv_driver.siblings.results import Expected
+from cv_driver.aws.parent import make_parent
+from cv_driver.aws.world import World
+from cv_driver.launchers.launcher import FoldJob, Launcher, Outcome, Succeeded
+from cv_driver.siblings.fold_job.plan import FoldPlan
+from cv_driver.siblings.fold_job.results import Expected
+from cv_driver.siblings.launcher.driver_fits import DriverFits, OwnFits
+from cv_driver.siblings.launcher.sibling_launcher import SiblingLauncher
+from cv_driver.siblings.launcher.work import FoldWork
 from cv_driver.watch import Policy
 from local_test.control_plane.api.calls import LostResponse
 from local_test.control_plane.faults import Fault
@@ -297,7 +298,9 @@ class SiblingWorld:
         self._n_starts += 1
         chance = random.Random(self._n_starts)
         world = World(self.api, self.now, self.sleep, chance, self.log.append)
-        parent = read_parent(self.api, DRIVER, now=self.now())
+        described = self.api.describe(DRIVER)
+        tags = self.api.tags(described["TrainingJobArn"])
+        parent = make_parent(described, tags, self.api.region, now=self.now())
         given = dict(parent.described["HyperParameters"])
         request = read_request(given, {})
         folder = self.folder / f"start-{self._n_starts}"

@@ -1,5 +1,7 @@
 """A server around an application that sleeps, fails and echoes on demand, with a line in its log.
 
+What is posted to ``/hold?<path>`` is answered when there is such a file.
+
 ::
 
     with serving(opt_ml, command=stand_in(folder), MODEL_SERVER_WORKERS="2") as server:
@@ -38,6 +40,10 @@ class Application:
             raise SystemExit(3)
         if path == "/slow":
             time.sleep(float(query))
+        if path == "/hold":
+            print("held", flush=True)
+            while not os.path.exists(query):
+                time.sleep(0.01)
         out = b"" if path in ("/ping", "/unread") else environ["wsgi.input"].read()
         if path == "/big":
             out = bytes(range(256)) * (int(query) // 256)
@@ -86,7 +92,7 @@ def in_background(server: Server, path: str, replies: list[Reply]) -> threading.
     return thread
 
 
-def wait_for_log(server: Server, text: str, *, count: int = 1, seconds: float = 20) -> None:
+def wait_for_log(server: Server, text: str, *, count: int = 1, seconds: float = 60) -> None:
     """Return when the log holds a text so often."""
     deadline = time.monotonic() + seconds
     while server.log.count(text) < count:

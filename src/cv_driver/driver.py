@@ -24,10 +24,11 @@ from crossfold.fitting.problem import FoldedProblem
 from crossfold.fitting.splitting import is_pooled, split_rows
 from crossfold.results.aggregate import aggregate
 from crossfold.results.cv_results_file import FailedFold
+from cv_driver.aws.environment import is_training_job
 from cv_driver.checkpoints import FoldCheckpoints
 from cv_driver.final_model import FinalModel, make_final_model
 from cv_driver.fold_log import FoldLog
-from cv_driver.launchers.choice import choose_launcher
+from cv_driver.launchers.choice import choose_launcher, wants_siblings
 from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
 from cv_driver.progress import Progress, fold_table
@@ -39,13 +40,12 @@ from cv_driver.report import (
     write_results,
 )
 from cv_driver.running_mean import RunningMean
-from cv_driver.siblings.wanted import is_training_job, wants_siblings
 from cv_driver.watch import Policy, run_folds
 
 # Jobs of their own are imported where there are some: folds in this process do not pay for them.
 if TYPE_CHECKING:
     from cv_driver.pruning.pruner import Pruner
-    from cv_driver.siblings.opening import Connection
+    from cv_driver.siblings.connection import Connection
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ def drive(job: Job, stop: StopRequest) -> None:
     # The tuner reads these: a stop while S3 is slow must not cost it the trial.
     print_metric_lines(job.request, outcome, final, job.log)
     if is_training_job(job.environ):
-        from cv_driver.siblings.publication import publish_results
+        from cv_driver.publication import publish_results
 
         publish_results(job, siblings)
 
@@ -130,7 +130,7 @@ def _open_pruner(
 
 
 def _connect(job: Job, stop: StopRequest) -> Connection:
-    from cv_driver.siblings.opening import connect_parent
+    from cv_driver.siblings.connection import connect_parent
 
     return connect_parent(job, stop)
 
@@ -223,7 +223,7 @@ def _open(
     stop: StopRequest,
 ) -> Launcher:
     if siblings is not None:
-        from cv_driver.siblings.opening import open_launcher
+        from cv_driver.siblings.launch import open_launcher
 
         with siblings.until_opened():
             return open_launcher(siblings, job, folded, checkpoints, missing, stop)
@@ -234,16 +234,12 @@ def _open(
 def _end_left(siblings: Connection | None, verdict: Verdict | None) -> None:
     """End folds that nobody needs now: an earlier start, without a best trial, started them all."""
     if verdict is not None and siblings is not None:
-        from cv_driver.siblings.launcher import STOP_S
-        from cv_driver.siblings.left_folds import end_left
-
-        world, parent = siblings.world, siblings.parent
-        end_left(world, parent.name, world.now() + STOP_S, created=parent.created)
+        siblings.end_leftovers()
 
 
 def spent_by(job: Job, launcher: Launcher) -> Mapping[str, float]:
     """Tell and return the instance-seconds of folds that were jobs of their own, by use."""
-    from cv_driver.siblings.launcher import SiblingLauncher
+    from cv_driver.siblings.launcher.sibling_launcher import SiblingLauncher
 
     assert isinstance(launcher, SiblingLauncher)
     spent = launcher.instance_seconds

@@ -15,7 +15,7 @@ from typing import Any
 
 from crossfold.contract.stop import StopRequest
 from crossfold.fitting.fold_result import FoldResult
-from cv_driver.siblings.names import DRIVER_TAG
+from cv_driver.siblings.fold_job.tags import DRIVER_TAG
 from local_test.control_plane.api.names import arn_of
 from local_test.control_plane.plane import Plane, World
 from local_test.control_plane.settings import Settings

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cv_driver.siblings.names import fold_of
+from cv_driver.siblings.fold_job.names import fold_of
 from local_test.control_plane.training.record import TrainingJob
 from tests.simulation.account import Account
 from tests.simulation.driver_job import DriverJob, Start

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cv_driver.siblings.names import FoldTry, fold_job_name
+from cv_driver.siblings.fold_job.names import FoldTry, fold_job_name
 from local_test.control_plane.faults import Fault
 from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.wire.errors import ServiceError

@@ -15,9 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FOLD_RESULT, FoldResult, load_fold_result
-from cv_driver.launchers.launcher import Failed, FoldJob, Launcher, Outcome, Succeeded
-from cv_driver.siblings.api import LIVE, JobState
-from cv_driver.siblings.errors import (
+from cv_driver.aws.api import LIVE, JobState
+from cv_driver.aws.errors import (
     AlreadyEnded,
     CallFailed,
     NameTaken,
@@ -26,7 +25,9 @@ from cv_driver.siblings.errors import (
     NotFound,
     Throttled,
 )
-from cv_driver.siblings.names import FoldTry, common_part, fold_job_name, fold_of, fold_tags
+from cv_driver.launchers.launcher import Failed, FoldJob, Launcher, Outcome, Succeeded
+from cv_driver.siblings.fold_job.names import FoldTry, common_part, fold_job_name, fold_of
+from cv_driver.siblings.fold_job.tags import fold_tags
 from tests.simulation.account import OUTPUT
 from tests.simulation.fold_scripts import FINGERPRINT
 from tests.simulation.output_archive import unpack_member

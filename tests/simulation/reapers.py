@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 from crossfold.errors import CrossfoldError
+from cv_driver.aws.call_sequence import make_calls
 from cv_driver.reap.reaping import Wanted, reap
-from cv_driver.siblings.asking import ask
-from cv_driver.siblings.names import DRIVER_TAG
+from cv_driver.siblings.fold_job.tags import DRIVER_TAG
 from tests.simulation.account import Account
 from tests.simulation.driver_job import DriverJob
 from tests.simulation.virtual_api import VirtualApi
@@ -23,7 +23,7 @@ def reap_orphans(account: Account, driver: DriverJob) -> None:
     def work() -> None:
         steps = reap(api, wanted, driver.log.append)
         try:
-            ask(steps, sleep=account.timeline.sleep, uniform=drawn.uniform)
+            make_calls(steps, sleep=account.timeline.sleep, uniform=drawn.uniform)
         except CrossfoldError as error:
             driver.log.append(f"the reaper says {error}")
 

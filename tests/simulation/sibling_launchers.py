@@ -12,18 +12,20 @@ from crossfold.contract.stop import StopRequest
 from crossfold.folds.assignment import Split
 from crossfold.request.job_request import JobRequest
 from crossfold.request.reading import read_request
+from cv_driver.aws.call_sequence import make_calls
+from cv_driver.aws.environment import JOB_NAME_VARIABLE
+from cv_driver.aws.parent import Parent
+from cv_driver.aws.world import World
 from cv_driver.launchers.launcher import Launcher
-from cv_driver.siblings.asking import ask
-from cv_driver.siblings.calls import World
-from cv_driver.siblings.fold_calls import FoldWork
-from cv_driver.siblings.fold_request import FoldPlan, output_path
-from cv_driver.siblings.launcher import STOP_S, OwnFits, SiblingLauncher
-from cv_driver.siblings.left_folds import LeftFolds
-from cv_driver.siblings.parent import Parent
-from cv_driver.siblings.preflight import check_job, check_plan
-from cv_driver.siblings.results import Expected
+from cv_driver.siblings.fold_job.plan import STOP_S, FoldPlan, output_path
+from cv_driver.siblings.fold_job.results import Expected
+from cv_driver.siblings.launcher.driver_fits import OwnFits
+from cv_driver.siblings.launcher.sibling_launcher import SiblingLauncher
+from cv_driver.siblings.launcher.work import FoldWork
+from cv_driver.siblings.leftover_folds import LeftoverFolds
+from cv_driver.siblings.preflight.job_checks import check_job
+from cv_driver.siblings.preflight.plan_checks import check_plan
 from cv_driver.siblings.stop_marker import marker_uri
-from cv_driver.siblings.wanted import JOB_NAME_VARIABLE
 from tests.simulation.fold_world import METRIC, fit
 from tests.simulation.program import Situation
 
@@ -34,17 +36,17 @@ def make_sibling_launcher(situation: Situation) -> Launcher:
     request = read_request(driver.given(), {})
 
     world = World(api, situation.now, situation.sleep, situation.random, situation.log)
-    with LeftFolds(world, driver.name, STOP_S, was_reached=driver.has_note).ended_with():
+    with LeftoverFolds(world, driver.name, STOP_S, was_reached=driver.has_note).ended_with():
         parent = _connected(situation, request)
     driver.has_note = situation.account.habits.has_checkpoints
-    with LeftFolds(world, driver.name, STOP_S, parent.created).ended_with():
+    with LeftoverFolds(world, driver.name, STOP_S, parent.created).ended_with():
         return _opened(situation, request, world, parent)
 
 
 def _connected(situation: Situation, request: JobRequest) -> Parent:
     environ = {JOB_NAME_VARIABLE: situation.driver.name}
     checks = check_job(situation.api, environ, request.driver, now=situation.now(), routes="")
-    parent: Parent = ask(checks, sleep=situation.wait, uniform=situation.random.uniform)
+    parent: Parent = make_calls(checks, sleep=situation.wait, uniform=situation.random.uniform)
     return parent
 
 
@@ -54,7 +56,7 @@ def _opened(situation: Situation, request: JobRequest, world: World, parent: Par
     situation.read_data()
     plan = FoldPlan(parent, request, driver.given(), situation.fingerprint, driver.n_folds, METRIC)
     indexes = [index for index in range(driver.n_folds) if index not in driver.saved]
-    line = ask(
+    line = make_calls(
         check_plan(api, plan, indexes, now=situation.now()), sleep=situation.wait, uniform=uniform
     )
     world.log(line)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cv_driver.siblings.launcher import PATIENCE_S
+from cv_driver.siblings.launcher.driver_fits import PATIENCE_S
 from tests.simulation.account import Habits
 from tests.simulation.cost import GOAL, simulate
 from tests.simulation.driver_job import INSTANCE_TYPE

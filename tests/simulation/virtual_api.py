@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cv_driver.siblings.api import JobState, Page
-from cv_driver.siblings.errors import (
+from cv_driver.aws.api import JobState, Page
+from cv_driver.aws.errors import (
     AlreadyEnded,
     CallFailed,
     NameTaken,

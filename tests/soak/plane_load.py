@@ -25,7 +25,8 @@ import boto3
 import psutil
 from botocore.config import Config
 
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from local_test.control_plane.plane_process import RunningPlane, plane_process
+from tests.serving import free_port
 
 MOST_MEDIAN_S = 0.1
 # What the records, logs and artifacts of a job may take: they are kept.

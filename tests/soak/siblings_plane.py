@@ -20,10 +20,11 @@ from typing import Any
 import boto3
 import psutil
 
-from cv_driver.siblings.names import fold_of
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from cv_driver.siblings.fold_job.names import fold_of
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.conftest import ROOT
 from tests.datasets import cancer_rows
+from tests.serving import free_port
 
 N_FOLDS = 5
 SCARCE = "ml.m5.xlarge"

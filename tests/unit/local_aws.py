@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError
 
-from cv_driver.sagemaker_api import SageMaker
+from cv_driver.aws.client import SageMaker
 from local_test.control_plane.api.calls import LostResponse
 from local_test.control_plane.wire.errors import ServiceError, Throttled
 from local_test.control_plane.wire.protocol import decode, encode, encode_error, parse_target

@@ -10,8 +10,8 @@ from crossfold.data.options import FolderLayout
 from crossfold.fitting.own_folders import OwnFolders
 from crossfold.folds.options import FoldOptions
 from crossfold.request.job_request import DriverOptions, FoldResources, JobRequest
-from cv_driver.siblings.fold_request import FoldPlan
-from cv_driver.siblings.parent import Parent, deadline_of
+from cv_driver.aws.parent import Parent, deadline_of
+from cv_driver.siblings.fold_job.plan import FoldPlan
 from tests.control_plane.service_requests import GONE, changed, training_request
 from tests.control_plane.simulated_plane import SimulatedPlane
 

@@ -13,14 +13,11 @@ from hypothesis import strategies as st
 
 from crossfold.contract.metric_lines import final_line
 from crossfold.request.job_request import DriverOptions
-from cv_driver.siblings.fold_request import (
-    FoldPlan,
-    choose_max_run_s,
-    folder_prefixes,
-    make_fold_request,
-)
-from cv_driver.siblings.names import FoldTry
-from cv_driver.siblings.parent import Parent
+from cv_driver.aws.parent import Parent
+from cv_driver.siblings.fold_job.channels import folder_prefixes
+from cv_driver.siblings.fold_job.names import FoldTry
+from cv_driver.siblings.fold_job.plan import FoldPlan, choose_max_run_s
+from cv_driver.siblings.fold_job.request import make_fold_request
 from local_test.control_plane.wire.rules import check_training
 from local_test.control_plane.wire.validation import validate
 from tests.control_plane.service_requests import GONE, changed, channel

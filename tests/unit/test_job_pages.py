@@ -7,10 +7,10 @@ import pytest
 
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
+from cv_driver.aws.api import Page
+from cv_driver.aws.errors import CallFailed, NotFound, Refused
 from cv_driver.launchers.launcher import FoldJob, Outcome, Succeeded
-from cv_driver.siblings.api import Page
-from cv_driver.siblings.errors import CallFailed, NotFound, Refused
-from cv_driver.siblings.job_pages import JobPages
+from cv_driver.siblings.fold_job.job_pages import JobPages
 from cv_driver.watch import run_folds
 from tests.sibling_api import DRIVER, SiblingWorld
 

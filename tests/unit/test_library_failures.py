@@ -14,7 +14,7 @@ from crossfold.errors import AlgorithmError, PlatformError
 
 
 def test_each_thread_records_its_own_warnings() -> None:
-    both_inside = threading.Barrier(2, timeout=20)
+    both_inside = threading.Barrier(2, timeout=60)
     heard: dict[str, list[str]] = {}
 
     def fit(name: str) -> None:
@@ -42,14 +42,14 @@ def test_a_fit_that_outlasts_another_still_records_and_then_restores() -> None:
     def first() -> None:
         with recorded_warnings() as heard["first"]:
             first_is_inside.set()
-            second_is_inside.wait(20)
+            second_is_inside.wait(60)
         first_is_over.set()
 
     def second() -> None:
-        first_is_inside.wait(20)
+        first_is_inside.wait(60)
         with recorded_warnings() as heard["second"]:
             second_is_inside.set()
-            first_is_over.wait(20)
+            first_is_over.wait(60)
             warnings.warn("late", UserWarning, stacklevel=1)
 
     threads = [threading.Thread(target=work) for work in (first, second)]

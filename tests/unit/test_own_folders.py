@@ -20,7 +20,7 @@ from crossfold.fitting.own_folders import OwnFolders, layout_of_folders, own_fol
 from crossfold.fitting.preparation import make_problem
 from crossfold.fitting.splitting import split_rows
 from crossfold.request.reading import read_request
-from cv_driver.plan import fold_hyperparameters
+from cv_driver.fold_hyperparameters import fold_hyperparameters
 from tests.in_process import Files, run_here, write_job
 
 Channels = Mapping[str, Files]

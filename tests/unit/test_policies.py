@@ -18,12 +18,13 @@ from botocore import xform_name
 from botocore.session import Session
 
 from crossfold.request.job_request import DriverOptions
-from cv_driver.siblings.api import SageMakerApi
-from cv_driver.siblings.asking import ask
-from cv_driver.siblings.errors import CallFailed, NotFound
-from cv_driver.siblings.fold_request import make_fold_request
-from cv_driver.siblings.names import FoldTry, common_part
-from cv_driver.siblings.preflight import check_job, check_plan
+from cv_driver.aws.api import SageMakerApi
+from cv_driver.aws.call_sequence import make_calls
+from cv_driver.aws.errors import CallFailed, NotFound
+from cv_driver.siblings.fold_job.names import FoldTry, common_part
+from cv_driver.siblings.fold_job.request import make_fold_request
+from cv_driver.siblings.preflight.job_checks import check_job
+from cv_driver.siblings.preflight.plan_checks import check_plan
 from tests.conftest import ROOT
 from tests.control_plane.service_requests import changed
 from tests.control_plane.simulated_plane import SimulatedPlane
@@ -144,9 +145,9 @@ def _drive(aws: LocalAws, folder: Path) -> set[str]:
     options = DriverOptions(launcher="sagemaker")
     environ = {"TRAINING_JOB_NAME": "rehearsal-1"}
     asked = check_job(api, environ, options, now=now, routes="")
-    parent = ask(asked, sleep=_never, uniform=_last)
+    parent = make_calls(asked, sleep=_never, uniform=_last)
     plan = plan_of(parent)
-    ask(check_plan(api, plan, range(5), now=now), sleep=_never, uniform=_last)
+    make_calls(check_plan(api, plan, range(5), now=now), sleep=_never, uniform=_last)
     # A retry of the longest name, and a fold whose channels were narrowed.
     for fold in (FoldTry(0), FoldTry(999_999, 999)):
         request = make_fold_request(plan, fold, max_run_s=60)

@@ -9,14 +9,16 @@ from botocore.exceptions import NoCredentialsError
 
 from crossfold.errors import CrossfoldError, PlatformError, UserError
 from crossfold.request.job_request import DriverOptions, FoldResources
-from cv_driver.siblings import errors
-from cv_driver.siblings.asking import ask
+from cv_driver.aws import errors
+from cv_driver.aws.call_sequence import make_calls
+from cv_driver.aws.parent import Parent
 from cv_driver.siblings.explanations import explain_create, local_networks
-from cv_driver.siblings.fold_request import FoldPlan, make_fold_request
-from cv_driver.siblings.misconfiguration import check_limits, refuse_foreign
-from cv_driver.siblings.names import FoldTry
-from cv_driver.siblings.parent import Parent
-from cv_driver.siblings.preflight import check_job, check_plan
+from cv_driver.siblings.fold_job.names import FoldTry
+from cv_driver.siblings.fold_job.plan import FoldPlan
+from cv_driver.siblings.fold_job.request import make_fold_request
+from cv_driver.siblings.fold_job.tags import refuse_foreign
+from cv_driver.siblings.preflight.job_checks import check_job
+from cv_driver.siblings.preflight.plan_checks import check_limits, check_plan
 from tests.control_plane.service_requests import changed
 from tests.control_plane.simulated_plane import SimulatedPlane
 from tests.unit.local_aws import LocalAws
@@ -75,8 +77,8 @@ class Situation:
         plan = plan_of(parent, hyperparameters=self.hyperparameters)
         return replace(plan, request=replace(plan.request, driver=self.driver))
 
-    def _ask(self, asking: Any) -> Any:
-        return ask(asking, sleep=self.slept.append, uniform=lambda _low, high: high)
+    def _ask(self, sequence: Any) -> Any:
+        return make_calls(sequence, sleep=self.slept.append, uniform=lambda _low, high: high)
 
 
 def test_one_line_says_what_is_made_and_why() -> None:
@@ -172,10 +174,12 @@ def test_a_stop_while_waiting_ends_the_check() -> None:
 
     situation = Situation()
     situation.aws.throttled = 1
-    asking = check_job(situation.aws.api(), situation.environ, situation.driver, now=0.0, routes="")
+    sequence = check_job(
+        situation.aws.api(), situation.environ, situation.driver, now=0.0, routes=""
+    )
 
     with pytest.raises(Stopped):
-        ask(asking, sleep=stop, uniform=lambda low, _high: low)
+        make_calls(sequence, sleep=stop, uniform=lambda low, _high: low)
 
 
 def _no_job(situation: Situation) -> None:
@@ -341,7 +345,7 @@ def test_no_credentials_are_told_apart_from_no_permission() -> None:
     api._sagemaker = NoCredentials()
 
     with pytest.raises(UserError, match="no AWS credentials.*network isolation.*=inline"):
-        ask(
+        make_calls(
             check_job(api, situation.environ, situation.driver, now=0.0, routes=""),
             sleep=situation.slept.append,
             uniform=lambda low, _high: low,
@@ -353,13 +357,13 @@ def test_without_a_bucket_the_output_path_is_named() -> None:
     api = situation.aws.api()
     put = errors.Refused("NoSuchBucket", "The specified bucket does not exist")
 
-    asking = check_plan(
+    sequence = check_plan(
         api, situation.plan(_parent_of(situation)), range(5), now=situation.aws.plane.clock.now()
     )
-    assert [next(asking).kind, asking.send(api.list_page("x")).kind] == ["list", "stop"]
-    asking.throw(errors.NotFound("no such job"))
+    assert [next(sequence).kind, sequence.send(api.list_page("x")).kind] == ["list", "stop"]
+    sequence.throw(errors.NotFound("no such job"))
     with pytest.raises(UserError, match="'s3://data/output.*NoSuchBucket.*bucket that exists"):
-        asking.throw(put)
+        sequence.throw(put)
 
 
 def _parent_of(situation: Situation) -> Parent:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-import cv_driver.sagemaker_api
+import cv_driver.aws.client
 from crossfold.contract.channels import read_channels_config
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
@@ -29,15 +29,15 @@ from crossfold.request.reading import read_request
 from crossfold.results.aggregate import aggregate
 from crossfold.results.oof_file import write_oof_predictions
 from crossfold.results.oof_reading import read_oof_predictions
+from cv_driver.aws.errors import CallFailed, Denied, NotFound, Throttled
 from cv_driver.final_model import FinalModel
+from cv_driver.fold_hyperparameters import fold_hyperparameters
 from cv_driver.launchers.launcher import FoldJob, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
-from cv_driver.plan import fold_hyperparameters
 from cv_driver.pruning.comparison import Best, judge
 from cv_driver.pruning.pruner import Pruner, open_pruner
 from cv_driver.pruning.waves import run_waves
 from cv_driver.report import write_results
-from cv_driver.siblings.errors import CallFailed, Denied, NotFound, Throttled
 from tests.datasets import Rows, diabetes_rows, iris_rows
 from tests.opt_ml import build_opt_ml
 
@@ -414,7 +414,7 @@ class Opening:
         write_oof_predictions(output / "oof_predictions.csv", results, self.folded.problem)
         files = {path.name: path.read_bytes() for path in output.iterdir()}
         self.trials = Trials(files, scores.validation["rmse"].value)
-        monkeypatch.setattr(cv_driver.sagemaker_api, "connect", lambda _environ: self.trials)
+        monkeypatch.setattr(cv_driver.aws.client, "connect", lambda _environ: self.trials)
 
     def open(self) -> tuple[Pruner | None, list[str]]:
         stream = io.StringIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -15,17 +15,10 @@ from crossfold.contract.paths import OptMl
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
 from crossfold.request.job_request import JobRequest
-from cv_driver import sagemaker_api
-from cv_driver.siblings import publication
-from cv_driver.siblings.errors import (
-    CallFailed,
-    Denied,
-    NoAnswer,
-    NoCredentials,
-    Throttled,
-    Unreachable,
-)
-from cv_driver.siblings.publication import FILES, publish_results
+from cv_driver import publication
+from cv_driver.aws import client
+from cv_driver.aws.errors import CallFailed, Denied, NoAnswer, NoCredentials, Throttled, Unreachable
+from cv_driver.publication import FILES, publish_results
 
 _ENVIRON = {
     "TRAINING_JOB_NAME": "trial",
@@ -40,9 +33,9 @@ class Bucket:
 
     region = "us-east-1"
 
-    def __init__(self, *failures: CallFailed, wait_s: float = 0.0) -> None:
+    def __init__(self, *failures: CallFailed, answers: threading.Event | None = None) -> None:
         self.failures = list(failures)
-        self.wait_s = wait_s
+        self.answers = answers
         self.objects: dict[str, bytes] = {}
 
     def describe(self, job_name: str) -> dict[str, Any]:
@@ -56,7 +49,8 @@ class Bucket:
         self.objects[uri] = body
 
     def _happen(self) -> None:
-        time.sleep(self.wait_s)
+        if self.answers is not None:
+            self.answers.wait(60)
         if self.failures:
             raise self.failures.pop(0)
 
@@ -68,7 +62,7 @@ def published(
     """Return what publishes over a connection and returns the log."""
 
     def publish(connect: Callable[[], Bucket]) -> list[str]:
-        monkeypatch.setattr(sagemaker_api, "connect", lambda _environ: connect())
+        monkeypatch.setattr(client, "connect", lambda _environ: connect())
         opt_ml, stream = OptMl(tmp_path), StringIO()
         opt_ml.output_data.mkdir(parents=True, exist_ok=True)
         for name in FILES:
@@ -91,7 +85,7 @@ def test_files_lie_beside_the_output(published: Callable[..., list[str]]) -> Non
 def test_throttling_and_a_lost_answer_are_waited_for(
     published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cv_driver.siblings.asking._FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("cv_driver.aws.call_sequence._FIRST_WAIT_S", 0.01)
     bucket = Bucket(Throttled("Rate exceeded"), Throttled("Rate exceeded"), NoAnswer("timed out"))
 
     assert len(published(lambda: bucket)) == 1
@@ -132,21 +126,25 @@ def test_a_service_that_keeps_silent_holds_the_job_up_for_a_few_seconds_only(
 ) -> None:
     assert publication.WITHIN_S <= 10
     monkeypatch.setattr(publication, "WITHIN_S", 0.2)
-    began = time.monotonic()
+    answers = threading.Event()
 
-    log = published(lambda: Bucket(wait_s=3.0))
+    # It returns though there is no answer yet.
+    log = published(lambda: Bucket(answers=answers))
 
-    assert time.monotonic() - began < 2.0
+    answers.set()
     assert log == [f"{_ONLY}plain to S3: it did not answer within 0.2 s"]
 
 
 def test_importing_aws_client_is_not_held_against_the_network(
     published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publication, "WITHIN_S", 0.3)
-    monkeypatch.setattr(sagemaker_api, "load_client", lambda: time.sleep(0.4))
+    before, seen = set(threading.enumerate()), set[threading.Thread]()
+    monkeypatch.setattr(client, "load_client", lambda: seen.update(threading.enumerate()))
 
     assert published(Bucket)[0].startswith("evaluation.json and cv_results.json are also in ")
+    # What is timed is a thread's work, and it had not begun.
+    assert seen
+    assert seen <= before
 
 
 def test_a_client_that_cannot_be_imported_is_one_line_and_no_failure(
@@ -155,7 +153,7 @@ def test_a_client_that_cannot_be_imported_is_one_line_and_no_failure(
     monkeypatch.setitem(sys.modules, "boto3", None)
 
     def connect() -> Bucket:
-        sagemaker_api.load_client()
+        client.load_client()
         raise AssertionError
 
     (line,) = published(connect)

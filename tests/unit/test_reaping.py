@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from crossfold.errors import UserError
+from cv_driver.aws.api import JobState, Page
+from cv_driver.aws.call_sequence import make_calls
+from cv_driver.aws.errors import Denied
 from cv_driver.launchers.launcher import FoldJob
 from cv_driver.reap.reaping import Wanted, reap
-from cv_driver.siblings.api import JobState, Page
-from cv_driver.siblings.asking import ask
-from cv_driver.siblings.errors import Denied
-from cv_driver.siblings.names import DRIVER_TAG, TUNING_JOB_TAG
+from cv_driver.siblings.fold_job.tags import DRIVER_TAG, TUNING_JOB_TAG
 from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.training.simulated import Script
 from tests.sibling_api import DRIVER, SiblingWorld
@@ -58,7 +58,7 @@ def reaped(world: SiblingWorld, *, tag: str = DRIVER_TAG, **options: Any) -> tup
     said: list[str] = []
     value = options.pop("value", DRIVER)
     steps = reap(world.api, Wanted(tag, value, **options), said.append)
-    return ask(steps, sleep=world.sleep, uniform=lambda low, _high: low), said
+    return make_calls(steps, sleep=world.sleep, uniform=lambda low, _high: low), said
 
 
 def end_driver(world: SiblingWorld) -> None:

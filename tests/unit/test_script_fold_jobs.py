@@ -14,14 +14,15 @@ from crossfold.errors import PlatformError
 from crossfold.fitting.fold_result import FOLD_RESULT
 from crossfold.fitting.identity import code_version
 from crossfold.request.reading import read_request
-from cv_driver.plan import fold_hyperparameters
+from cv_driver.fold_hyperparameters import fold_hyperparameters
 from cv_driver.scripts.fold_run import log_of_fold
 from cv_driver.scripts.identity import script_versions
 from cv_driver.scripts.objective import objective_text
 from cv_driver.scripts.printed_scores import Objective
-from cv_driver.siblings.fold_request import FoldPlan, make_fold_request
-from cv_driver.siblings.names import FoldTry
-from cv_driver.siblings.results import Expected, read_metrics, read_result
+from cv_driver.siblings.fold_job.names import FoldTry
+from cv_driver.siblings.fold_job.plan import FoldPlan
+from cv_driver.siblings.fold_job.request import make_fold_request
+from cv_driver.siblings.fold_job.results import Expected, read_metrics, read_result
 from tests.conftest import ROOT
 from tests.sibling_api import METRIC, expected, fold_result, packed_result
 from tests.unit.sibling_parents import FINGERPRINT, driver_request, parent_of

@@ -167,7 +167,7 @@ def test_threads_go_on_after_whatever_a_connection_raises() -> None:
     for each in (*errors, "the last"):
         threads.submit(each)  # type: ignore[arg-type]
 
-    assert done.get(timeout=10) == "the last"
+    assert done.get(timeout=60) == "the last"
     threads.shutdown(wait=False)
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from crossfold.contract.stop import Stopped
 from crossfold.errors import PlatformError, UserError
+from cv_driver.aws.errors import Denied, NoCapacity, NotFound, Unreachable
 from cv_driver.launchers.launcher import Failed, FoldJob, Outcome, Succeeded
-from cv_driver.siblings.errors import Denied, NoCapacity, NotFound, Unreachable
-from cv_driver.siblings.launcher import SiblingLauncher
+from cv_driver.siblings.launcher.sibling_launcher import SiblingLauncher
 from cv_driver.watch import run_folds
 from local_test.control_plane.training.ports import Launch
 from local_test.control_plane.training.simulated import Script

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cv_driver.siblings.names import (
-    FoldTry,
-    common_part,
-    fold_job_name,
-    fold_of,
-    fold_tags,
-    stem,
-)
+from cv_driver.siblings.fold_job.names import FoldTry, common_part, fold_job_name, fold_of, stem
+from cv_driver.siblings.fold_job.tags import fold_tags
 
 # API reference, CreateTrainingJob: TrainingJobName.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cv_driver.siblings.parent import Parent, deadline_of, read_parent
+from cv_driver.aws.parent import Parent, deadline_of, make_parent
 from local_test.control_plane.training.simulated import Script
 from tests.control_plane.service_requests import changed
 from tests.control_plane.simulated_plane import SimulatedPlane
@@ -12,13 +12,15 @@ from tests.unit.local_aws import LocalAws
 from tests.unit.sibling_parents import KEY, driver_request, parent_of
 
 
-def test_a_parent_is_read_by_two_calls() -> None:
+def test_a_parent_is_what_the_service_says_of_the_drivers_job() -> None:
     aws = LocalAws(SimulatedPlane())
+    api = aws.api()
     aws.plane.call("CreateTrainingJob", **driver_request("vpc", "keys", "spot"))
 
-    parent = read_parent(aws.api(), "rehearsal-1", now=aws.plane.clock.now())
+    described = api.describe("rehearsal-1")
+    tags = api.tags(described["TrainingJobArn"])
+    parent = make_parent(described, tags, api.region, now=aws.plane.clock.now())
 
-    assert aws.operations() == ["DescribeTrainingJob", "ListTags"]
     assert parent.name == "rehearsal-1"
     assert parent.arn == "arn:aws:sagemaker:us-east-1:123456789012:training-job/rehearsal-1"
     assert parent.tags == {"équipe": "risque + co"}

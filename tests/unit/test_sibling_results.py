@@ -12,8 +12,9 @@ import pytest
 
 from crossfold.errors import AlgorithmError, PlatformError
 from crossfold.fitting.fold_result import FOLD_RESULT, load_fold_result, save_fold_result
-from cv_driver.siblings.job_end import Fault, read_end
-from cv_driver.siblings.results import output_uri, read_metrics, read_result, unpack_model
+from cv_driver.aws.described_job import output_uri
+from cv_driver.siblings.fold_job.job_end import Fault, read_end
+from cv_driver.siblings.fold_job.results import read_metrics, read_result, unpack_model
 from tests.sibling_api import METRIC, expected, fold_result, packed, packed_result
 
 

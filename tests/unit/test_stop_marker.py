@@ -9,8 +9,8 @@ import pytest
 
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
-from cv_driver.siblings.api import SageMakerApi
-from cv_driver.siblings.errors import Denied, NoCredentials, Refused, Unreachable
+from cv_driver.aws.api import SageMakerApi
+from cv_driver.aws.errors import Denied, NoCredentials, Refused, Unreachable
 from cv_driver.siblings.stop_marker import watch_marker
 
 _URI = "s3://bucket/out/driver/stop/1"

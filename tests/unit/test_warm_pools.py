@@ -10,9 +10,9 @@ import pytest
 from crossfold.errors import UserError
 from crossfold.request.job_request import DriverOptions, FoldResources
 from cv_driver.launchers.launcher import Failed, Outcome
-from cv_driver.siblings.misconfiguration import check_parent
-from cv_driver.siblings.spending import Spending
-from cv_driver.siblings.warm_pools import WarmPools
+from cv_driver.siblings.launcher.spending import Spending
+from cv_driver.siblings.launcher.warm_pools import WarmPools
+from cv_driver.siblings.preflight.job_checks import check_parent
 from cv_driver.watch import run_folds
 from tests.sibling_api import KIND, SiblingWorld
 from tests.unit.sibling_parents import driver_request, parent_of

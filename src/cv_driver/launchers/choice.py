@@ -1,4 +1,4 @@
-"""Which launcher runs the folds."""
+"""Which launcher runs the folds: every driver asks, so that it imports no job's launcher."""
 
 from __future__ import annotations
 
@@ -8,10 +8,29 @@ from crossfold.algorithms.registry import is_boosted
 from crossfold.contract.stop import StopRequest
 from crossfold.fitting.job import Job
 from crossfold.fitting.problem import FoldedProblem
+from cv_driver.aws.environment import is_training_job
 from cv_driver.launchers.cores import share_cores
 from cv_driver.launchers.inline import InlineLauncher
 from cv_driver.launchers.launcher import Launcher
 from cv_driver.launchers.process import ProcessLauncher
+
+
+def wants_siblings(job: Job) -> bool:
+    """Say whether folds shall be jobs of their own; log what ``cv_launcher=auto`` chose."""
+    driver = job.request.driver
+    if driver.launcher != "auto":
+        return driver.launcher == "sagemaker"
+    instance_type = driver.resources.instance_type
+    if instance_type is None:
+        return False
+    if is_training_job(job.environ):
+        job.log(f"cv_launcher=auto: sagemaker, as fold_instance_type is {instance_type!r}")
+        return True
+    job.log(
+        f"cv_launcher=auto: inline; fold_instance_type={instance_type!r} has no effect outside "
+        "of a SageMaker training job"
+    )
+    return False
 
 
 def choose_launcher(

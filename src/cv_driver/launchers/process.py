@@ -21,9 +21,9 @@ from crossfold.contract.paths import OptMl
 from crossfold.errors import PlatformError
 from crossfold.fitting.fold_result import FOLD_MODEL, FOLD_RESULT, load_fold_result
 from crossfold.fitting.job import Job
+from cv_driver.fold_hyperparameters import fold_hyperparameters
 from cv_driver.launchers.cores import Cores
 from cv_driver.launchers.launcher import Failed, FoldJob, Outcome, Succeeded
-from cv_driver.plan import fold_hyperparameters
 
 _POLL_S = 0.02
 # A fold stops within its own grace; after that it is killed.

@@ -20,10 +20,10 @@ from crossfold.fitting.problem import FoldedProblem
 from crossfold.metrics.metric import Metric
 from crossfold.results.aggregate import aggregate
 from crossfold.results.oof_reading import read_oof_predictions
+from cv_driver.aws.api import SageMakerApi
+from cv_driver.aws.call_sequence import Call, CallSequence
+from cv_driver.aws.described_job import output_uri
 from cv_driver.pruning.comparison import Best
-from cv_driver.siblings.api import SageMakerApi
-from cv_driver.siblings.asking import Asking, Call
-from cv_driver.siblings.results import output_uri
 
 _FILES = ("cv_results.json", "oof_predictions.csv")
 # The service keeps single precision, and some published lines have five decimals.
@@ -35,7 +35,7 @@ class NotComparable(Exception):
     """Why no trial can be compared with the best one."""
 
 
-def fetch_best(api: SageMakerApi, tuning_job: str, metric: Metric, folder: Path) -> Asking:
+def fetch_best(api: SageMakerApi, tuning_job: str, metric: Metric, folder: Path) -> CallSequence:
     """Bring the best trial's result files into `folder`; return its summary; three calls.
 
     Raises

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossfold.contract.stop import Stopped, StopRequest
 from crossfold.errors import CrossfoldError
@@ -22,15 +22,18 @@ from crossfold.fitting.job import Job
 from crossfold.fitting.problem import FoldedProblem
 from crossfold.fitting.splitting import is_pooled
 from crossfold.metrics.row_losses import has_row_losses
+from cv_driver.aws.api import SageMakerApi
+from cv_driver.aws.call_sequence import Call, CallSequence, make_calls
+from cv_driver.aws.environment import JOB_NAME_VARIABLE, is_training_job
+from cv_driver.aws.errors import CallFailed, NoAnswer
+from cv_driver.aws.parent import Parent, make_parent
 from cv_driver.pruning.best_trial import NotComparable, fetch_best, read_best
 from cv_driver.pruning.comparison import Best, judge
 from cv_driver.pruning.verdict import Verdict
-from cv_driver.siblings.api import SageMakerApi
-from cv_driver.siblings.asking import Asking, Call, ask
-from cv_driver.siblings.errors import CallFailed, NoAnswer
-from cv_driver.siblings.opening import Connection
-from cv_driver.siblings.parent import Parent, deadline_of
-from cv_driver.siblings.wanted import JOB_NAME_VARIABLE, is_training_job
+
+# Jobs of their own are imported where there are some.
+if TYPE_CHECKING:
+    from cv_driver.siblings.connection import Connection
 
 # To prune is to save: a service that does not answer for so long is not waited for.
 _PATIENCE_S = 60.0
@@ -144,7 +147,7 @@ def _best(
     metric = folded.problem.spec.metrics[0]
     with tempfile.TemporaryDirectory(prefix="crossfold-") as name:
         folder = Path(name)
-        summary = _asked(fetch_best(api, tuning_job, metric, folder), stop)
+        summary = _make_calls(fetch_best(api, tuning_job, metric, folder), stop)
         return read_best(folder, summary, folded, identity, pooled=pooled)
 
 
@@ -153,18 +156,18 @@ def _own_job(
 ) -> tuple[SageMakerApi, Parent]:
     if siblings is not None:
         return siblings.world.api, siblings.parent
-    from cv_driver.sagemaker_api import connect
+    from cv_driver.aws.client import connect
 
     api = connect(job.environ)
-    described = _asked(_describe(api, job.environ[JOB_NAME_VARIABLE]), stop)
-    return api, Parent(described, {}, api.region, deadline_of(described, now=time.time()))
+    described = _make_calls(_describe(api, job.environ[JOB_NAME_VARIABLE]), stop)
+    return api, make_parent(described, {}, api.region, now=time.time())
 
 
-def _describe(api: SageMakerApi, name: str) -> Asking:
+def _describe(api: SageMakerApi, name: str) -> CallSequence:
     return (yield Call("describe", lambda: api.describe(name)))
 
 
-def _asked(asking: Asking, stop: StopRequest) -> Any:
+def _make_calls(sequence: CallSequence, stop: StopRequest) -> Any:
     deadline = time.monotonic() + _PATIENCE_S
 
     def sleep(seconds: float) -> None:
@@ -176,7 +179,7 @@ def _asked(asking: Asking, stop: StopRequest) -> Any:
             time.sleep(_TICK_S)
 
     chance = random.Random()  # noqa: S311 - jitter needs no secrecy
-    return ask(asking, sleep=sleep, uniform=chance.uniform)
+    return make_calls(sequence, sleep=sleep, uniform=chance.uniform)
 
 
 def _shown(error: BaseException) -> str:

@@ -13,20 +13,20 @@ import sys
 import time
 
 from crossfold.errors import CrossfoldError
+from cv_driver.aws.call_sequence import make_calls
+from cv_driver.aws.errors import CallFailed
 from cv_driver.reap.reaping import Wanted, reap
-from cv_driver.siblings.asking import ask
-from cv_driver.siblings.errors import CallFailed
-from cv_driver.siblings.names import DRIVER_TAG, TUNING_JOB_TAG
+from cv_driver.siblings.fold_job.tags import DRIVER_TAG, TUNING_JOB_TAG
 
 
 def main() -> int:
     """Stop what the arguments name; return 0, or 1 where something could not be stopped."""
-    from cv_driver.sagemaker_api import connect
+    from cv_driver.aws.client import connect
 
     wanted = _wanted(sys.argv[1:])
     try:
         api = connect(os.environ)
-        reaped = ask(reap(api, wanted, _say), sleep=time.sleep, uniform=random.uniform)
+        reaped = make_calls(reap(api, wanted, _say), sleep=time.sleep, uniform=random.uniform)
     except CrossfoldError as error:
         _say(f"{type(error).__name__}: {error}")
         return 1

@@ -1,6 +1,6 @@
 """Find live fold jobs by their tags, and stop those whose driver does not run any more.
 
-Yields the calls that it needs, see `cv_driver.siblings.asking`.  Source: API reference, Search
+Yields the calls that it needs, see `cv_driver.aws.call_sequence`.  Source: API reference, Search
 (tags of training jobs), StopTrainingJob.
 """
 
@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from crossfold.errors import PlatformError, UserError
-from cv_driver.siblings.api import LIVE, JobState, Page, SageMakerApi
-from cv_driver.siblings.asking import Call
-from cv_driver.siblings.errors import AlreadyEnded, CallFailed, Denied, NotFound
-from cv_driver.siblings.names import DRIVER_TAG
+from cv_driver.aws.api import LIVE, JobState, Page, SageMakerApi
+from cv_driver.aws.call_sequence import Call
+from cv_driver.aws.errors import AlreadyEnded, CallFailed, Denied, NotFound
+from cv_driver.siblings.fold_job.tags import DRIVER_TAG
 
 Say = Callable[[str], None]
 Steps = Generator[Call, Any, Any]

@@ -12,11 +12,14 @@ from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.job import Job
 from crossfold.results.cv_results_file import FailedFold
+from cv_driver.aws.environment import is_training_job
 from cv_driver.checkpoints import FoldCheckpoints
 from cv_driver.driver import Stopwatch, open_checkpoints, policy_of, spent_by
 from cv_driver.fold_log import FoldLog
+from cv_driver.launchers.choice import wants_siblings
 from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.progress import Progress, fold_table
+from cv_driver.publication import publish_results
 from cv_driver.running_mean import RunningMean
 from cv_driver.scripts.channel import CutChannel, cut_channel
 from cv_driver.scripts.final_run import run_on_all_rows
@@ -33,13 +36,11 @@ from cv_driver.scripts.results import (
     write_script_results,
 )
 from cv_driver.scripts.user_script import UserScript
-from cv_driver.siblings.publication import publish_results
-from cv_driver.siblings.wanted import is_training_job, wants_siblings
 from cv_driver.watch import run_folds
 
 # Jobs of their own are imported where there are some.
 if TYPE_CHECKING:
-    from cv_driver.siblings.opening import Connection
+    from cv_driver.siblings.connection import Connection
 
 
 def check_request(job: Job) -> None:
@@ -125,7 +126,7 @@ def _publish(job: Job, siblings: Connection | None) -> None:
 
 
 def _connect(job: Job, stop: StopRequest) -> Connection:
-    from cv_driver.siblings.opening import connect_parent
+    from cv_driver.siblings.connection import connect_parent
 
     return connect_parent(job, stop)
 

@@ -21,10 +21,11 @@ from cv_driver.scripts.fold_run import LOGS, ScriptFolds, kept_line, log_of_fold
 from cv_driver.scripts.launcher import ScriptLauncher
 from cv_driver.scripts.objective import OBJECTIVE, objective_text
 from cv_driver.scripts.predictions import kept_predictions
-from cv_driver.siblings.fold_request import FoldPlan
-from cv_driver.siblings.launcher import SiblingLauncher
-from cv_driver.siblings.opening import Connection, FoldKind, open_jobs
-from cv_driver.siblings.results import Expected
+from cv_driver.siblings.connection import Connection
+from cv_driver.siblings.fold_job.plan import FoldPlan
+from cv_driver.siblings.fold_job.results import Expected
+from cv_driver.siblings.launch import FoldKind, open_jobs
+from cv_driver.siblings.launcher.sibling_launcher import SiblingLauncher
 
 
 def open_fold_jobs(

@@ -20,6 +20,7 @@ from typing import TextIO
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
 from crossfold.contract.whole_file import write_whole_file, write_whole_text
+from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.fitting.job import Job
 from cv_driver.scripts.channel import CutChannel
@@ -91,15 +92,20 @@ class ScriptFolds:
         stop.check()
         split = self.cut.assignment.splits[index]
         log = log_of_fold(self.job.opt_ml, index)
+        # A job of its own has its log where every job's is.
+        told = shown_log(index) if echo is None else None
         with _opened(log, echo) as stream:
             code = self.script.folder
             job = lay_out(self.job, self.cut, split, root, code=code, stream=stream)
             started = time.perf_counter()
-            self.script.run(job, stop, into=stream.fileno(), grace_s=_GRACE_S)
+            self.script.run(job, stop, into=stream.fileno(), log=told, grace_s=_GRACE_S)
         seconds = time.perf_counter() - started
         # A script that ends well after a stop may not have seen all of its data.
         stop.check()
-        scores = read_scores(log, self.objective)
+        try:
+            scores = read_scores(log, self.objective)
+        except UserError as error:
+            raise error if told is None else UserError(f"{error}; whole log: {told}") from None
         self._keep(index, job.opt_ml, scores)
         return FoldResult.of_split(
             index,
@@ -123,6 +129,11 @@ class ScriptFolds:
 def log_of_fold(opt_ml: OptMl, index: int) -> Path:
     """Return where a fold's output is kept."""
     return opt_ml.output_data / LOGS / f"fold-{index}.log"
+
+
+def shown_log(index: int) -> str:
+    """Name the log of a fold to the user, who finds it in an archive after a job in the cloud."""
+    return f"output/data/{LOGS}/fold-{index}.log (output.tar.gz)"
 
 
 def kept_line(folder: Path, index: int) -> Path:

@@ -14,12 +14,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from crossfold.contract.failure import describe_failure
+from crossfold.contract.hyperparameters import shortened
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import CrossfoldError, PlatformError
 from crossfold.fitting.fold_result import FoldResult
 from cv_driver.launchers.launcher import Failed, FoldJob, Outcome, Succeeded
-from cv_driver.scripts.fold_run import ScriptFolds
+from cv_driver.scripts.fold_run import ScriptFolds, shown_log
+
+# Leaves room for which fold it was, where its log is, and how the others did.
+_MAX_OWN = 700
 
 
 class ScriptLauncher:
@@ -68,6 +72,8 @@ class ScriptLauncher:
     def _outcome(self, fold: FoldJob, future: Future[FoldResult]) -> Outcome:
         error = future.exception()
         own = "" if error is None else own_reason(OptMl(self._root(fold)))
+        if own:
+            own = f"{shortened(own, _MAX_OWN)}; whole log: {shown_log(fold.index)}"
         shutil.rmtree(self._root(fold), ignore_errors=True)
         if error is None:
             return Succeeded(fold, future.result())

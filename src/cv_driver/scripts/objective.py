@@ -11,9 +11,9 @@ from typing import Any
 
 from crossfold.errors import CrossfoldError, UserError
 from crossfold.fitting.job import Job
+from cv_driver.aws.environment import JOB_NAME_VARIABLE, is_training_job
+from cv_driver.aws.errors import CallFailed
 from cv_driver.scripts.printed_scores import Objective
-from cv_driver.siblings.errors import CallFailed
-from cv_driver.siblings.wanted import JOB_NAME_VARIABLE, is_training_job
 
 OBJECTIVE = "cv_script_objective"
 
@@ -74,7 +74,7 @@ def _definitions(job: Job) -> dict[str, str]:
     """Return the job's MetricDefinitions by name; empty where they cannot be known."""
     if not is_training_job(job.environ):
         return {}
-    from cv_driver.sagemaker_api import connect
+    from cv_driver.aws.client import connect
 
     try:
         described = connect(job.environ).describe(job.environ[JOB_NAME_VARIABLE])

@@ -13,6 +13,7 @@ from crossfold.contract.whole_file import write_whole_json
 from crossfold.errors import UserError
 from crossfold.fitting.fold_result import FoldResult
 from crossfold.metrics.metric import metric_named
+from crossfold.metrics.prediction import Task
 from crossfold.metrics.summary import INTERVAL_FORMULA, INTERVAL_NAME, summarize
 from crossfold.persistence.manifest import library_versions
 from crossfold.request.job_request import JobRequest
@@ -23,11 +24,11 @@ from crossfold.results.cv_results_file import (
     failed_entries,
     summary_entries,
 )
-from crossfold.results.evaluation_file import SECTIONS
+from crossfold.results.evaluation_file import SECTIONS, task_of_metrics
 from cv_driver.scripts.channel import CutChannel
 from cv_driver.scripts.printed_scores import Objective
 
-# Where no label says what the task is.
+# Where neither a label nor the metrics' names say what the task is.
 _ANY_SECTION = "metrics"
 
 
@@ -89,9 +90,10 @@ def write_script_results(
     document = _document(outcome) | {"final_model": dict(final), "seconds": dict(seconds)}
     write_whole_json(opt_ml.output_data / "cv_results.json", document)
     coding = outcome.cut.coding
-    section = _ANY_SECTION if coding is None else SECTIONS[coding.task]
+    task = task_of_metrics(outcome.scores.validation) if coding is None else coding.task
+    section = _ANY_SECTION if task is None else SECTIONS[task]
     entries = {
-        _report_name(name, outcome): {"value": score.value, "standard_deviation": score.std}
+        _report_name(name, task): {"value": score.value, "standard_deviation": score.std}
         for name, score in outcome.scores.validation.items()
     }
     write_whole_json(opt_ml.output_data / "evaluation.json", {section: entries})
@@ -114,18 +116,23 @@ def print_script_metrics(
             log(metric_lines.final_line("validation", f"{name}_std", std))
         log(metric_lines.final_line("validation", name, scores.validation[name].value))
     mean = scores.validation[outcome.objective].value
-    if request.alias_lines and outcome.objective in scores.train:
-        accuracy = scores.validation.get("accuracy")
-        for line in metric_lines.alias_lines(
-            outcome.objective,
-            train=scores.train[outcome.objective].value,
-            validation=mean,
-            accuracy=None if accuracy is None else accuracy.value,
-        ):
-            log(line)
+    aliases = _aliases(outcome) if request.alias_lines else []
+    for line in aliases:
+        log(line)
     own = own_line(objective, outcome.objective, kept, mean)
-    if own is not None:
+    if own is not None and not any(_finds(objective, line, mean) for line in aliases):
         log(own)
+
+
+def _aliases(outcome: ScriptOutcome) -> list[str]:
+    validation, train = outcome.scores.validation, outcome.scores.train.get(outcome.objective)
+    accuracy = validation.get("accuracy")
+    return metric_lines.alias_lines(
+        outcome.objective,
+        train=None if train is None else train.value,
+        validation=validation[outcome.objective].value,
+        accuracy=None if accuracy is None else accuracy.value,
+    )
 
 
 def own_line(objective: Objective, metric: str, kept: Path, mean: float) -> str | None:
@@ -136,15 +143,20 @@ def own_line(objective: Objective, metric: str, kept: Path, mean: float) -> str 
     if objective.expression is None:
         is_ours = objective.name == f"validation:{metric}"
         return None if is_ours else f"{objective.name}={mean!r};"
-    match = pattern.search(metric_lines.final_line("validation", metric, mean))
-    if match is not None and match[1] == repr(mean):
+    if _finds(objective, metric_lines.final_line("validation", metric, mean), mean):
         return None
     for path in sorted(kept.glob("objective_line-*")):
         line = path.read_text(encoding="utf-8").replace("\0", repr(mean))
-        match = pattern.search(line)
-        if match is not None and match[1] == repr(mean):
+        if _finds(objective, line, mean):
             return line
     return None
+
+
+def _finds(objective: Objective, line: str, mean: float) -> bool:
+    """Say whether the tuner reads the mean from a line."""
+    pattern = objective.pattern()
+    match = None if pattern is None else pattern.search(line)
+    return match is not None and match[1] == repr(mean)
 
 
 def _shared(results: Sequence[FoldResult], split: str) -> list[str]:
@@ -161,10 +173,9 @@ def _mean(results: Sequence[FoldResult], split: str, name: str) -> Score:
     return Score(summary.mean, summary.std, summary)
 
 
-def _report_name(name: str, outcome: ScriptOutcome) -> str:
-    coding = outcome.cut.coding
+def _report_name(name: str, task: Task | None) -> str:
     try:
-        return name if coding is None else metric_named(name, coding.task).report_name
+        return name if task is None else metric_named(name, task).report_name
     except UserError:
         return name  # a metric of the script's own
 

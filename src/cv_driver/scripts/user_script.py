@@ -30,6 +30,7 @@ class UserScript(Protocol):
         stop: StopRequest,
         *,
         into: int | None = None,
+        log: str | None = None,
         grace_s: float | None = None,
     ) -> None:
         """Run it to its end on the tree of `job`; raise unless it succeeds.
@@ -38,6 +39,8 @@ class UserScript(Protocol):
         ----------
         into : int, optional
             Descriptor that gets its output and errors instead of this process's own.
+        log : str, optional
+            Where all of that is kept, for the reason of a failure.
         grace_s : float, optional
             Seconds between SIGTERM and SIGKILL, where less than the usual.
         """

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterator
 
 from crossfold.contract.stop import PATIENCE_S, Stopped, StopRequest
-from cv_driver.siblings.left_folds import LeftFolds
+from cv_driver.siblings.leftover_folds import LeftoverFolds
 
 _TICK_S = 0.2
 
 
 @contextlib.contextmanager
-def ended_early(left: LeftFolds, stop: StopRequest, *, patience_s: float) -> Iterator[None]:
+def ended_early(left: LeftoverFolds, stop: StopRequest, *, patience_s: float) -> Iterator[None]:
     """End the left folds where the block ends by an exception, and at a stop while it goes on.
 
     Whoever waits for the process is asked for `patience_s` seconds until they are ended, and for

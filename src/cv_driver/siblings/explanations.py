@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossfold.errors import CrossfoldError, PlatformError, UserError
-from cv_driver.siblings.errors import (
+from cv_driver.aws.environment import JOB_NAME_VARIABLE
+from cv_driver.aws.errors import (
     CallFailed,
     Denied,
     NoCapacity,
@@ -20,8 +21,7 @@ from cv_driver.siblings.errors import (
     Refused,
     Throttled,
 )
-from cv_driver.siblings.parent import Parent
-from cv_driver.siblings.wanted import JOB_NAME_VARIABLE
+from cv_driver.aws.parent import Parent
 
 INSTEAD = "set cv_launcher=inline"
 # As the service words it: the limit, and what was asked for.

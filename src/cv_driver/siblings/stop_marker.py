@@ -14,8 +14,8 @@ from collections.abc import Callable
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import CrossfoldError
 from crossfold.fitting.job import Job
-from cv_driver.siblings.api import SageMakerApi
-from cv_driver.siblings.errors import CallFailed, Denied
+from cv_driver.aws.api import SageMakerApi
+from cv_driver.aws.errors import CallFailed, Denied
 
 LOOK_S = 10.0
 
@@ -32,7 +32,7 @@ def heed_driver(job: Job, stop: StopRequest) -> None:
         return
 
     def api() -> SageMakerApi:
-        from cv_driver.sagemaker_api import connect
+        from cv_driver.aws.client import connect
 
         return connect(job.environ)
 

@@ -1,0 +1,95 @@
+"""The result files, once more and plain, where a pipeline's steps can read them.
+
+``output.tar.gz`` is packed; ``<S3OutputPath>/<job>/evaluation/`` is not.  Best effort: whatever
+goes wrong is one line of the log, and the job is none the worse for it, nor much longer.
+Source: AWS docs, "JsonGet" of a ConditionStep, "ModelMetrics" of a model package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from crossfold.fitting.job import Job
+from cv_driver.aws.api import SageMakerApi
+from cv_driver.aws.call_sequence import Call, CallSequence, make_calls
+from cv_driver.aws.environment import JOB_NAME_VARIABLE
+from cv_driver.aws.errors import CallFailed, Unreachable
+from cv_driver.aws.parent import Parent, make_parent
+
+# Jobs of their own are imported where there are some.
+if TYPE_CHECKING:
+    from cv_driver.siblings.connection import Connection
+
+FILES = ("evaluation.json", "cv_results.json")
+WITHIN_S = 10.0
+
+
+def publish_results(job: Job, siblings: Connection | None) -> None:
+    """Write the result files beside the job's output."""
+    if siblings is None:
+        from cv_driver.aws.client import load_client
+
+        # It is no wait for the network; the thread tells why it fails.
+        with contextlib.suppress(ImportError):
+            load_client()
+    told: list[str] = []
+    publish = threading.Thread(
+        target=lambda: told.append(_publish(job, siblings)), name="publication", daemon=True
+    )
+    publish.start()
+    # Names that are not resolved and credentials that do not come have no timeouts of ours.
+    publish.join(WITHIN_S)
+    names = " and ".join(FILES)
+    job.log(f"{names} {told[0] if told else _failure(f'it did not answer within {WITHIN_S:g} s')}")
+
+
+def _failure(why: object) -> str:
+    return f"are in output.tar.gz only; they could not be written plain to S3: {why}"
+
+
+def _publish(job: Job, siblings: Connection | None) -> str:
+    """Return what became of the files, as the second half of a line."""
+    try:
+        api = _api(job) if siblings is None else siblings.world.api
+        steps = _written(job, api, None if siblings is None else siblings.parent)
+        folder: str = make_calls(steps, sleep=time.sleep, uniform=random.uniform)
+    except Exception as error:  # noqa: BLE001 - a finished job shall not fail of this
+        return _failure(error)
+    return f"are also in {folder}/"
+
+
+def _api(job: Job) -> SageMakerApi:
+    from cv_driver.aws.client import connect
+
+    return connect(job.environ)
+
+
+def _written(job: Job, api: SageMakerApi, parent: Parent | None) -> CallSequence:
+    if parent is None:
+        name = job.environ[JOB_NAME_VARIABLE]
+        described = yield Call("describe", _at_once(partial(api.describe, name)))
+        parent = make_parent(described, {}, api.region, now=time.time())
+    folder = f"{parent.output_path}/{parent.name}/evaluation"
+    for name in FILES:
+        body = (job.opt_ml.output_data / name).read_bytes()
+        put = partial(api.put_object, f"{folder}/{name}", body, kms_key=parent.output_key)
+        yield Call("object", _at_once(put))
+    return folder
+
+
+def _at_once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the call for which nobody waits where no network leads to AWS."""
+
+    def call() -> Any:
+        try:
+            return make()
+        except Unreachable as error:
+            raise CallFailed(str(error)) from error
+
+    return call
