@@ -26,7 +26,9 @@ VERIFY ?=
 PARALLEL ?= -n logical --maxprocesses 8 --dist loadfile
 
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+# Errors only: whoever waits reads what is said before each step.
+PIP_OPTIONS := install -qq --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip $(PIP_OPTIONS)
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 LOCK_VENV := .lock-venv
@@ -37,20 +39,24 @@ SCRIPT_READY := $(SCRIPT_VENV)/.ready
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 DEMO_MODEL := build/demo/model/manifest.json
+# What a user's own jobs left: the local control plane's, a paid run's facts, train_local.sh's.
+JOBS := build/control_plane build/verify-aws local_test/opt_ml
 LOCKED := $(addprefix requirements/,lock.txt runtime.txt dev.txt audit.txt bench.txt script-mode.txt sdk2.txt sdk3.txt) docker/build-backend.txt
 COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
+# An environment that was made by half is none.
+.DELETE_ON_ERROR:
 .PHONY: help setup demo serve test check lint types imports house format bench fuzz chaos simulate plane-load \
 	build base-image sizes sbom scan smoke test-image test-local-mode \
-	test-rehearsal test-browser test-script-mode test-pytorch push rehearse verify-aws conformance lock clean
+	test-rehearsal test-browser test-script-mode test-pytorch push rehearse verify-aws conformance lock clean clean-jobs
 
 help: ## print this menu
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
-setup: $(READY) ## make .venv with everything below needs (instant the second time)
+setup: $(READY) ## make .venv with everything below needs (a minute; instant the second time)
 
 demo: $(READY) ## cross-validate, refit and predict on real data, on this machine
 	$(BIN)/python -u -m local_test.demo
@@ -153,33 +159,42 @@ conformance: $(READY) ## hold this checkout against the same contract, without D
 	$(BIN)/python -m local_test.conformance
 
 lock: ## write requirements/*.txt anew from requirements/*.in (UPGRADE=--upgrade for newer versions)
-	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip install -qq --require-hashes -r requirements/lock.txt
+	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip $(PIP_OPTIONS) --require-hashes -r requirements/lock.txt
 	$(foreach file,$(LOCKED),$(COMPILE) $(file:.txt=.in) --output-file $(file) &&) true
 	$(COMPILE) --override requirements/bench-mlserver-override.in requirements/bench-mlserver.in --output-file requirements/bench-mlserver.txt
 
-clean: ## remove .venv and everything that the tools left
-	rm -rf $(VENV) $(LOCK_VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove .venv and everything that make and the tools left; your jobs stay
+	rm -rf $(VENV) $(LOCK_VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache $(filter-out $(JOBS),$(wildcard build/*))
+	@rmdir build 2>/dev/null || true
+	@$(foreach folder,$(wildcard $(JOBS)),echo "left: $(folder) (make clean-jobs removes it)";) true
+
+clean-jobs: ## remove what your own jobs left in build/control_plane, build/verify-aws and local_test/opt_ml
+	rm -rf $(JOBS)
 
 $(DEMO_MODEL): | $(READY)
 	$(MAKE) --no-print-directory demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is {v[0]}.{v[1]}; say make PYTHON=/path/to/python3.12 …")'
-	$(PYTHON) -m venv $(VENV)
+	@echo "$(VENV): making the environment (3 s)"
+	@$(PYTHON) -m venv $(VENV)
 
 $(READY): pyproject.toml requirements/runtime.txt requirements/dev.txt | $(VENV)/bin/python
-	$(PIP_INSTALL) --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
-	$(PIP_INSTALL) --no-build-isolation --no-deps --no-index --editable . && touch $@
+	@echo "$(VENV): installing the packages of requirements/runtime.txt and dev.txt (40 s, longer on a slow network)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/runtime.txt -r requirements/dev.txt
+	@echo "$(VENV): installing this checkout, editable (3 s)"
+	@$(PIP_INSTALL) --no-build-isolation --no-deps --no-index --editable . && touch $@
 
 $(BENCH_READY): requirements/bench.txt $(READY)
-	$(PIP_INSTALL) --require-hashes -r requirements/bench.txt && touch $@
+	@echo "$(VENV): installing the peers of requirements/bench.txt (10 s)"
+	@$(PIP_INSTALL) --require-hashes -r requirements/bench.txt && touch $@
 
 $(AUDIT_READY): requirements/audit.txt
 	$(PYTHON) -m venv --clear $(AUDIT_VENV)
-	$(AUDIT_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $< && touch $@
+	$(AUDIT_VENV)/bin/python -m pip $(PIP_OPTIONS) --require-hashes -r $< && touch $@
 
 # Our own code comes from the checkout, by a path file: pip would need the build backend here too.
 $(SCRIPT_READY): requirements/runtime.txt requirements/script-mode.txt
 	$(PYTHON) -m venv --clear $(SCRIPT_VENV)
-	$(SCRIPT_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/runtime.txt -r requirements/script-mode.txt
+	$(SCRIPT_VENV)/bin/python -m pip $(PIP_OPTIONS) --require-hashes -r requirements/runtime.txt -r requirements/script-mode.txt
 	echo $(abspath src) > "$$(echo $(SCRIPT_VENV)/lib/python3.*/site-packages)/crossfold.pth" && touch $@

@@ -4,4 +4,4 @@
 # The image must have the command cv_driver, as every image made from ours has.
 set -euo pipefail
 
-COMMAND=cv_driver exec "$(dirname "${BASH_SOURCE[0]}")/train_local.sh" "$@"
+CALLED_AS=$0 COMMAND=cv_driver exec "$(dirname "${BASH_SOURCE[0]}")/train_local.sh" "$@"

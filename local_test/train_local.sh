@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Train in a container of any image, started as SageMaker starts it.
-#   local_test/train_local.sh IMAGE [WORDS…]      local_test/train_local.sh crossfold:dev
+#   local_test/train_local.sh IMAGE [WORDS…]      local_test/train_local.sh crossfold:latest
 # The job lies in local_test/opt_ml (or $OPT_ML) and is made at the first call; edit it as you like.
 # What the container leaves is in its folders model and output.
 set -euo pipefail
 
 if [ $# -eq 0 ]; then
-    echo "usage: $0 IMAGE [WORDS…]" >&2
+    echo "usage: ${CALLED_AS:-$0} IMAGE [WORDS…]" >&2
     exit 2
 fi
 image=$1

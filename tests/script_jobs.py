@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,11 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from crossfold.contract.paths import OptMl
 from tests.in_process import write_job
 
 MARKER = "CROSSFOLD_TEST_MARKER"
 _TIMEOUT_S = 120
+# What a job leaves behind in these tests sleeps for a minute.
+_SOON_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +119,25 @@ def _wait_for(path: Path, text: bytes, process: subprocess.Popen[bytes]) -> None
 
 
 def _still_running(marker: str) -> tuple[str, ...]:
-    """Return the command of every process that inherited the marker, and end it."""
-    import psutil
+    """Return the command of every process with the marker that does not end soon, and end it."""
+    deadline = time.monotonic() + _SOON_S
+    # A process that was killed may take a moment to die.
+    while (found := _marked(marker)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    words = []
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            words.append(" ".join(process.cmdline()))
+            process.kill()
+    return tuple(words)
 
+
+def _marked(marker: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARKER) == marker and process.status() != "zombie":
-                found.append(" ".join(process.cmdline()))
-                process.kill()
+                found.append(process)
         except psutil.Error:
             continue
-    return tuple(found)
+    return found

@@ -195,7 +195,9 @@ def _run(
         finally:
             launcher.close()
             log.close()
-        spent = spent_by(job, launcher) if siblings is not None else None
+        if siblings is not None:
+            n_not_run = 0 if verdict is None else len(missing) - len(outcomes)
+            spent = spent_by(job, launcher, not_run=n_not_run / max(1, len(outcomes)))
     results += [each.result for each in outcomes if isinstance(each, Succeeded)]
     failed = [
         FailedFold(each.job.index, each.reason) for each in outcomes if isinstance(each, Failed)
@@ -237,12 +239,17 @@ def _end_left(siblings: Connection | None, verdict: Verdict | None) -> None:
         siblings.end_leftovers()
 
 
-def spent_by(job: Job, launcher: Launcher) -> Mapping[str, float]:
-    """Tell and return the instance-seconds of folds that were jobs of their own, by use."""
+def spent_by(job: Job, launcher: Launcher, *, not_run: float = 0.0) -> Mapping[str, float]:
+    """Tell and return the instance-seconds of folds that were jobs of their own, by use.
+
+    `not_run` is the number of pruned folds for each that ran: they would have taken as long.
+    """
     from cv_driver.siblings.launcher.sibling_launcher import SiblingLauncher
 
     assert isinstance(launcher, SiblingLauncher)
-    spent = launcher.instance_seconds
+    spent = dict(launcher.instance_seconds)
+    if not_run:
+        spent["saved_by_pruning"] = round(spent["fold_jobs"] * not_run, 3)
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in spent.items())
     job.log(f"instance-seconds: {shown}")
     return spent

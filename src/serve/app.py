@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse
 
@@ -16,7 +17,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from crossfold.data.cells import quoted
-from crossfold.errors import UserError
+from crossfold.errors import CrossfoldError, UserError
 from serve.answers import JSON, Answer
 from serve.decoding.allocation import prepare_memory
 from serve.encoding.encode import MEDIA_TYPES
@@ -30,6 +31,7 @@ from serve.selection import known_keys
 from serve.settings import Settings
 from serve.telemetry import CONTENT_TYPE as METRICS_TYPE
 from serve.telemetry import Telemetry
+from serve.user_script.fetching import remove_code
 from serve.user_script.finding import Script, find_script, require_manifest
 
 PING = "/ping"
@@ -182,11 +184,21 @@ def _user_script(
 ) -> Service:
     from serve.user_script.host import ScriptHost, ScriptInvocations
 
+    close = partial(_remove, script)
     host = ScriptHost(script, settings)
-    host.prepare()
+    try:
+        host.prepare()
+    except CrossfoldError:
+        close()
+        raise
     gateway = Gateway(app, host, ScriptInvocations(settings, invocations), only_model)
     _add_routes(app, gateway, host.check)
-    return Service(gateway, host.start, _nothing)
+    return Service(gateway, host.start, close)
+
+
+def _remove(script: Script) -> None:
+    if script.is_fetched:
+        remove_code(script.folder)
 
 
 def _several_models(settings: Settings, app: Flask, invocations: Invocations) -> Service:

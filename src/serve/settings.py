@@ -54,6 +54,8 @@ class ScriptSettings:
     ----------
     program, submit_directory : str, optional
         The script's file, and the folder it is named from.
+    region : str, optional
+        Where a folder in S3 is fetched from.
     default_accept : str
         Media type of answers to requests that leave it open.
     log_level : int
@@ -64,6 +66,7 @@ class ScriptSettings:
 
     program: str | None = None
     submit_directory: str | None = None
+    region: str | None = None
     default_accept: str = DEFAULT_SCRIPT_ACCEPT
     log_level: int = _INFO
     timeout_s: int = DEFAULT_TIMEOUT_S
@@ -227,6 +230,7 @@ def _script_settings(given: _Variables, *, is_batch: bool) -> ScriptSettings:
     return ScriptSettings(
         program=given.text("SAGEMAKER_PROGRAM"),
         submit_directory=given.text("SAGEMAKER_SUBMIT_DIRECTORY"),
+        region=given.text("AWS_REGION") or given.text("SAGEMAKER_REGION"),
         default_accept=given.text("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or DEFAULT_SCRIPT_ACCEPT,
         log_level=_INFO if level is None else level,
         timeout_s=given.integer(_TIMEOUT_NAMES, 1, 86_400) or timeout_s,

@@ -6,9 +6,12 @@ import itertools
 import os
 import sys
 
+from crossfold.contract.failure import describe_failure
 from crossfold.contract.paths import OptMl
+from crossfold.errors import UserError
 from train.grace import Grace
 from train.supervisor import supervise
+from train.tree import require_tree
 
 
 def main() -> int:
@@ -21,14 +24,28 @@ def main() -> int:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     environ = dict(os.environ)
-    opt_ml = OptMl.from_environ(environ)
+    # A script runs in the folder of its code, from where a relative path leads elsewhere.
+    opt_ml = OptMl(OptMl.from_environ(environ).root.absolute())
+    try:
+        require_tree(opt_ml, environ)
+    except UserError as error:
+        # There is no place for a failure file, and none is made.
+        sys.stdout.write(describe_failure(error) + "\n")
+        return 1
+    if "SAGEMAKER_BASE_DIR" in environ:
+        environ["SAGEMAKER_BASE_DIR"] = str(opt_ml.root)
 
     def story(grace: Grace) -> int:
         from train.worker import work
 
         return work(opt_ml, environ, grace, force_driver="--driver" in arguments)
 
-    return supervise(opt_ml, story, owner=_owner(arguments))
+    def aftermath() -> None:
+        from train.job import end_fold_jobs
+
+        end_fold_jobs(opt_ml, environ, sys.stdout, force_driver="--driver" in arguments)
+
+    return supervise(opt_ml, story, aftermath=aftermath, owner=_owner(arguments))
 
 
 def _owner(arguments: list[str]) -> int | None:

@@ -15,7 +15,7 @@ from crossfold.fitting.job import Job
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
 from train import company
-from train.leftovers import clear_model
+from train.leftovers import clear_code, clear_model
 
 if TYPE_CHECKING:
     from train.script.script_job import PreparedScript
@@ -66,12 +66,34 @@ def run_job(
         _follow(job, hosts, stop)
 
 
+def end_fold_jobs(
+    opt_ml: OptMl, environ: Mapping[str, str], stream: TextIO, *, force_driver: bool
+) -> None:
+    """End the fold jobs of a driver whose process was killed; other jobs have none.
+
+    Raises
+    ------
+    CrossfoldError
+        The request cannot be read, or AWS cannot be called.
+    """
+    job = _read_job(opt_ml, environ, stream, force_driver=force_driver)
+    if job.request.mode != "driver" or not read_hosts(opt_ml.resource_config).is_leader:
+        return
+    from cv_driver.launchers.choice import wants_siblings
+
+    if wants_siblings(job):
+        from cv_driver.siblings.connection import end_abandoned
+
+        end_abandoned(job)
+
+
 def _clear_earlier_start(opt_ml: OptMl) -> None:
     """Remove what may not pass for this start's: failure, model, results; checkpoints stay."""
     opt_ml.failure.unlink(missing_ok=True)
     for name in _RESULTS:
         (opt_ml.output_data / name).unlink(missing_ok=True)
     clear_model(opt_ml.model)
+    clear_code(opt_ml.model)
 
 
 def _read_job(
@@ -83,7 +105,7 @@ def _read_job(
         hyperparameters |= hyperparameters_of_jobinfo(channels[_JOBINFO].folder)
     request = read_request(hyperparameters, environ, force_driver=force_driver)
     if request.mode != "script":
-        training_channel(channels)
+        training_channel(channels, opt_ml.data)
     return Job(opt_ml, request, hyperparameters, channels, environ, stream)
 
 

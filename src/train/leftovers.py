@@ -17,3 +17,11 @@ def clear_model(folder: Path) -> None:
         from crossfold.persistence.bundle import clear_bundle
 
         clear_bundle(folder)
+
+
+def clear_code(folder: Path) -> None:
+    """Remove a script's code from the model folder, where an earlier start has put it there."""
+    if os.path.lexists(folder / "code"):
+        from crossfold.source import beside_model
+
+        beside_model.clear_code(folder)

@@ -24,7 +24,13 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 _HEARD = (signal.SIGCHLD, *_PASSED_ON)
 
 
-def supervise(opt_ml: OptMl, story: Callable[[Grace], int], *, owner: int | None = None) -> int:
+def supervise(
+    opt_ml: OptMl,
+    story: Callable[[Grace], int],
+    *,
+    aftermath: Callable[[], None] | None = None,
+    owner: int | None = None,
+) -> int:
     """Run `story` in a child process; return its exit code, 1 for every failure.
 
     Parameters
@@ -32,6 +38,8 @@ def supervise(opt_ml: OptMl, story: Callable[[Grace], int], *, owner: int | None
     opt_ml : OptMl
     story : callable
         Returns 0 or 1; may change how long it has after a stop.
+    aftermath : callable, optional
+        Ends what runs elsewhere for a child that was killed and cannot end it any more.
     owner : int, optional
         Process that started this one; the job ends when it is gone.
     """
@@ -55,6 +63,7 @@ def supervise(opt_ml: OptMl, story: Callable[[Grace], int], *, owner: int | None
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         write_failure(opt_ml.failure, line)
+        _clear_up(aftermath)
     elif status != 0 and not opt_ml.failure.is_file():
         write_failure(opt_ml.failure, "PlatformError: the job ended without a reason; see the log")
     return 0 if status == 0 else 1
@@ -74,6 +83,14 @@ def _wait(child: int, owner: int | None, grace: Grace) -> tuple[int, bool]:
         is_over = stopped_at is not None and time.monotonic() > stopped_at + grace.seconds
         if is_over or (owner is not None and os.getppid() != owner):
             os.kill(child, signal.SIGKILL)
+
+
+def _clear_up(aftermath: Callable[[], None] | None) -> None:
+    try:
+        if aftermath is not None:
+            aftermath()
+    except Exception as error:  # noqa: BLE001 - why the child died is told already
+        sys.stdout.write(f"what the killed process left may still run: {error!r}\n")
 
 
 def _why_killed(number: int, *, was_stopped: bool) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.conftest import ROOT
 from tests.datasets import cancer_rows
 from tests.functional.test_siblings import (
@@ -28,6 +28,7 @@ from tests.functional.test_siblings import (
     until,
 )
 from tests.opt_ml import build_opt_ml, run
+from tests.serving import free_port
 
 N_FOLDS = 5
 SHARED = {
@@ -116,6 +117,12 @@ def test_a_bad_trial_ends_after_its_first_wave(
     assert 1 <= len(ran) <= 2
     if bad["HyperParameters"]["cv_launcher"] == "sagemaker":
         assert len(fold_jobs(plane, bad["TrainingJobName"])) == len(ran)
+        spent = results["instance_seconds"]
+        assert spent["saved_by_pruning"] == pytest.approx(
+            spent["fold_jobs"] / len(ran) * len(left), abs=0.001
+        )
+        whole = results_of(plane, good["TrainingJobName"])["instance_seconds"]
+        assert "saved_by_pruning" not in whole
     assert "pruned" not in results_of(plane, good["TrainingJobName"])
 
 

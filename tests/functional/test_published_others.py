@@ -27,7 +27,7 @@ from sklearn.model_selection import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.conftest import ROOT
 from tests.functional.test_siblings import client, fold_jobs
 from tests.published_requests import (
@@ -41,6 +41,7 @@ from tests.published_requests import (
     mean,
     put,
 )
+from tests.serving import free_port
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import KFold
 from sklearn.svm import SVC
 
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.conftest import ROOT
 from tests.functional.test_siblings import client, fold_jobs
 from tests.published_requests import (
@@ -33,6 +33,7 @@ from tests.published_requests import (
     put,
     saved_text,
 )
+from tests.serving import free_port
 
 PREFIX = "cross_validation_iris_classification"
 N_FOLDERS = 5

@@ -47,6 +47,13 @@ import os, pathlib, sys
 (pathlib.Path(os.environ["SM_OUTPUT_DIR"]) / "failure").write_text("my own\\nreason")
 sys.exit(3)
 """
+LONG_REASON = """
+import sys
+for number in range(100):
+    print(number, "x" * 150, file=sys.stderr)
+raise ValueError("y" * 3000)
+"""
+FOLD_LOG = "output/data/fold_logs/fold-0.log (output.tar.gz)"
 ROWS = [[i, i % 2, i * 0.5] for i in range(20)]
 
 
@@ -190,26 +197,54 @@ def test_another_objective_is_also_printed_in_its_own_form(tmp_path: Path) -> No
     [
         (
             "raise ValueError('no such c')",
-            "AlgorithmError: fold 1 of 2 failed: ValueError: no such c; train.py ended with exit c",
+            (
+                "AlgorithmError: fold 1 of 2 failed: ValueError: no such c; train.py ended with "
+                f"exit code 1; whole log: {FOLD_LOG}; stderr ends: Traceback (most recent call "
+            ),
         ),
-        ("print('done')", "UserError: fold 1 of 2 failed: the script printed no score; expected "),
+        (
+            "print('done')",
+            (
+                "UserError: fold 1 of 2 failed: the script printed no score; expected "
+                f"validation:<metric>=<number>;; whole log: {FOLD_LOG}; 0 succeeded so far"
+            ),
+        ),
         (
             "print('validation:loss=1.0;'); print('validation:loss=nan;')",
             "UserError: fold 1 of 2 failed: the script's last validation:loss is nan",
         ),
         (
             OWN_REASON,
-            "AlgorithmError: fold 1 of 2 failed: my own reason; 0 succeeded so far",
+            (
+                "AlgorithmError: fold 1 of 2 failed: my own reason; whole log: "
+                f"{FOLD_LOG}; 0 succeeded so far"
+            ),
         ),
     ],
 )
-def test_a_failed_fold_is_named_with_its_reason(tmp_path: Path, source: str, reason: str) -> None:
+def test_a_failed_fold_is_named_with_its_reason_and_its_log(
+    tmp_path: Path, source: str, reason: str
+) -> None:
     job = ended(tmp_path, source, {"cv_folds": 2})
 
     assert job.code == 1
     assert (job.failure or "").startswith(reason), job.failure
     assert len((job.failure or "").splitlines()) == 1
+    assert (job.opt_ml.root / FOLD_LOG.partition(" ")[0]).is_file()
     assert job.left_running == ()
+
+
+@pytest.mark.parametrize("source", [LONG_REASON, OWN_REASON.replace("my own", "own " * 900)])
+def test_a_long_reason_leaves_its_log_and_the_other_folds_in_sight(
+    tmp_path: Path, source: str
+) -> None:
+    """SageMaker shows 1,024 characters."""
+    job = ended(tmp_path, source, {"cv_folds": 2})
+
+    shown = (job.failure or "")[:1024]
+    assert shown.startswith("AlgorithmError: fold 1 of 2 failed: ")
+    assert f"whole log: {FOLD_LOG}; " in shown
+    assert shown.rstrip().endswith("; 0 succeeded so far, all must succeed")
 
 
 def test_a_fold_may_fail_where_the_user_allows_it(tmp_path: Path) -> None:
@@ -242,7 +277,8 @@ def test_a_stop_ends_the_script_of_the_running_fold(tmp_path: Path) -> None:
 
     assert job.code == 1
     assert job.failure == "PlatformError: stopped before a model existed\n"
-    assert job.seconds < 10
+    # The script would sleep for 60 s.
+    assert job.seconds < 30
     assert job.left_running == ()
 
 
@@ -293,6 +329,22 @@ if held_out:
     results = results_of(job)
     assert results["split"]["unit"] == "files"
     assert [fold["validation"]["files"] for fold in results["folds"]] == [2.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({}, "; group_by=file folds whole files of any kind"),
+        ({"group_by": "file"}, "only 2 rows; the largest cv_folds that works is 2; with group_by="),
+    ],
+)
+def test_files_that_cannot_be_cut_lead_to_whole_files(
+    tmp_path: Path, given: dict[str, str], hint: str
+) -> None:
+    files = {"0.png": b"\x89PNG", "1.png": b"\x89PNG"}
+    job = ended(tmp_path, "", {"cv_folds": 3, **given}, channels={"train": files})
+
+    assert hint in (job.failure or "")
 
 
 @pytest.mark.parametrize(
@@ -362,6 +414,15 @@ def test_a_fold_of_its_own_says_why_it_failed(
     assert not (job.opt_ml.output_data / FOLD_RESULT).exists()
 
 
+def test_a_fold_of_its_own_leaves_room_for_what_its_driver_adds(tmp_path: Path) -> None:
+    """Which fold, its job, its log stream, and how the other folds did: about 300 characters."""
+    job = ended(tmp_path, LONG_REASON, {"cv_folds": 4, "cv_fold_index": "3"})
+
+    assert (job.failure or "").startswith("AlgorithmError: ValueError: yyy")
+    assert "; train.py ended with exit code 1; stderr ends: " in (job.failure or "")
+    assert len(job.failure or "") <= 720
+
+
 def test_a_broken_link_where_the_code_goes_stays_as_it_is(tmp_path: Path) -> None:
     source = "import os; os.symlink('nowhere', os.environ['SM_MODEL_DIR'] + '/code')"
 
@@ -376,6 +437,7 @@ def test_a_broken_link_where_the_code_goes_stays_as_it_is(tmp_path: Path) -> Non
     [
         ({"cv_launher": "inline"}, "'cv_launher'"),
         ({"fold_size": "3"}, "'fold_size'"),
+        ({"group_colum": "0"}, "'group_colum' (value '0') is nowhere in the script's source"),
     ],
 )
 def test_names_of_ours_that_are_none_are_told(

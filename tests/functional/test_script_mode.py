@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,8 @@ from tests.script_jobs import ScriptEnded, run_script_job, script_job
 READY = b"\nready"
 # Sets the wait of a script that does not heed SIGTERM; SageMaker's two minutes are for jobs.
 GRACE_S = "1"
+# Whatever is waited for in vain is waited for much longer.
+SOON_S = 30
 
 HANDLER = """
 import signal, sys, time
@@ -113,7 +114,7 @@ def test_a_script_without_a_handler_dies_of_the_stop(tmp_path: Path) -> None:
         job.failure
         == "PlatformError: train.py was stopped: after SIGTERM it was ended by SIGTERM\n"
     )
-    assert job.seconds < 8
+    assert job.seconds < SOON_S
     assert job.left_running == ()
 
 
@@ -134,7 +135,7 @@ def test_a_script_with_a_handler_says_itself_how_it_ends(
     assert job.code == exit_code
     assert job.failure == reason
     assert job.own_output == b"ready\nsaving\n"
-    assert job.seconds < 8
+    assert job.seconds < SOON_S
     assert job.left_running == ()
 
 
@@ -147,7 +148,7 @@ def test_a_script_that_ignores_the_stop_is_killed_at_the_end_of_the_grace(tmp_pa
     assert job.failure == (
         "PlatformError: train.py was stopped: it still ran 1 s after SIGTERM, and was killed\n"
     )
-    assert 1 <= job.seconds < 8
+    assert 1 <= job.seconds < SOON_S
     assert job.left_running == ()
 
 
@@ -159,7 +160,7 @@ def test_a_script_has_longer_than_a_training_of_ours(tmp_path: Path) -> None:
     job = run_script_job(opt_ml, stop_at=READY)
 
     assert (job.code, job.own_output) == (0, b"ready\nsaving\n")
-    assert 11 <= job.seconds < 20
+    assert 11 <= job.seconds < SOON_S
 
 
 @pytest.mark.parametrize("code", [0, 7])
@@ -168,7 +169,7 @@ def test_children_that_a_script_leaves_behind_end_with_it(tmp_path: Path, code: 
 
     assert job.code == (1 if code else 0)
     assert b"2 processes that train.py left behind were ended" in job.output
-    assert job.seconds < 10
+    assert job.seconds < SOON_S
     assert job.left_running == ()
 
 
@@ -181,7 +182,6 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path, victim: str) -> None:
 
         supervisor = psutil.Process(process.pid)
         (supervisor if victim == "supervisor" else supervisor.children()[0]).kill()
-        time.sleep(1.5)
 
     job = run_script_job(script_job(tmp_path, {"train.py": source}), stop_at=READY, act=kill)
 
@@ -194,7 +194,7 @@ def test_a_script_that_kills_its_watcher_ends_at_once(tmp_path: Path) -> None:
 
     assert job.code == 1
     assert (job.failure or "").startswith("PlatformError: the process that watched ")
-    assert job.seconds < 8
+    assert job.seconds < SOON_S
     assert job.left_running == ()
 
 
@@ -326,13 +326,26 @@ def test_as_many_and_as_long_hyperparameters_as_sagemaker_allows(tmp_path: Path)
     assert b"variable 'SM_HPS' is left out: " in job.output
 
 
+def test_a_hyperparameter_that_no_program_can_be_given_is_named(tmp_path: Path) -> None:
+    job = run_script_job(script_job(tmp_path, {"train.py": ""}, {"name": "a\0b"}))
+
+    assert job.failure is not None
+    assert job.failure.startswith("UserError: hyperparameter 'name' is 'a\\x00b'; expected neither")
+
+
+def test_the_folder_of_intermediate_output_is_there(tmp_path: Path) -> None:
+    source = "import os; open(os.environ['SM_OUTPUT_INTERMEDIATE_DIR'] + '/a', 'w').close()"
+
+    assert run_script_job(script_job(tmp_path, {"train.py": source})).code == 0
+
+
 def test_a_shell_script_is_told_of_the_stop_together_with_what_it_runs(tmp_path: Path) -> None:
     files = {"train.sh": "python train.py\necho not reached", "train.py": HANDLER.format(code=0)}
 
     job = run_script_job(script_job(tmp_path, files, program="train.sh"), stop_at=READY)
 
     assert b"saving" in job.own_output
-    assert job.seconds < 8
+    assert job.seconds < SOON_S
     assert job.left_running == ()
 
 
@@ -344,15 +357,29 @@ def test_a_script_without_channels_and_configuration_runs(tmp_path: Path) -> Non
     assert (job.code, job.own_output) == (0, b"algo-1\n")
 
 
+def test_a_root_that_is_named_from_here_leads_there_from_the_scripts_own_folder(
+    tmp_path: Path,
+) -> None:
+    source = "import os; print(os.listdir(os.environ['SM_CHANNEL_TRAIN']))"
+    rows = {"train": {"rows.csv": "1,2\n"}}
+    opt_ml = script_job(tmp_path, {"train.py": source}, channels=rows)
+
+    job = run_script_job(opt_ml, SAGEMAKER_BASE_DIR=os.path.relpath(tmp_path))
+
+    assert (job.code, job.own_output) == (0, b"['rows.csv']\n")
+
+
 def test_hosts_that_do_not_resolve_are_not_waited_for(tmp_path: Path) -> None:
     opt_ml = script_job(tmp_path, {"train.py": "import os; print(os.environ['SM_HOSTS'])"})
     hosts = {"current_host": "algo-1-abcde", "hosts": ["algo-1-abcde", "algo-2-fghij"]}
     opt_ml.resource_config.write_text(json.dumps(hosts | {"topology": None}))
 
-    job = run_script_job(opt_ml)
+    # A name server that is there and keeps silent shall not be waited for.
+    job = run_script_job(opt_ml, RES_OPTIONS="timeout:1 attempts:1")
 
     assert job.own_output == b'["algo-1-abcde","algo-2-fghij"]\n'
-    assert job.seconds < 10
+    # Who waits for a leader does so for 30 s.
+    assert job.seconds < 25
 
 
 def test_the_sample_script_trains_scores_and_saves(tmp_path: Path) -> None:
@@ -379,6 +406,49 @@ def test_the_sample_script_trains_scores_and_saves(tmp_path: Path) -> None:
     assert np.array_equal(model.predict(other[:, 1:]), expected.predict(other[:, 1:]))
     score = expected.score(other[:, 1:], other[:, 0])
     assert f"validation:accuracy={score};".encode() in job.own_output
+    # It has a model_fn, so that the model can be served as it is.
+    assert (opt_ml.model / "code/inference.py").read_text() == files["sklearn_svm.py"]
+
+
+def test_a_models_code_lies_beside_it_whether_or_not_it_was_cross_validated(tmp_path: Path) -> None:
+    """For an image of one's own the SDK names no script when it deploys."""
+    from serve.settings import ScriptSettings
+    from serve.user_script.finding import find_script
+
+    source = "open('log', 'w'); print('validation:x=1;', end='')\ndef model_fn(model_dir): ..."
+    files = {"train.py": source, "words.txt": "a b", ".env": "SECRET=1", ".git/config": "[core]"}
+    rows = {"train": {"rows.csv": "1,2\n3,4\n5,6\n"}}
+    given: dict[str, dict[str, object]] = {"single": {}, "cross-validated": {"cv_folds": 3}}
+
+    for name, hyperparameters in given.items():
+        opt_ml = script_job(tmp_path / name, files, hyperparameters, channels=rows)
+        job = run_script_job(opt_ml)
+
+        assert job.code == 0, job.output
+        visible = {path.name for path in (opt_ml.model / "code").glob("[!.]*")}
+        assert visible == {"train.py", "inference.py", "words.txt"}
+        assert not (opt_ml.model / "code/.env").exists()
+        script = find_script(opt_ml.model, ScriptSettings())
+        assert script is not None
+        assert script.program.read_text() == source
+        if name == "single":
+            assert job.own_output == b"validation:x=1;"
+
+
+def test_a_script_that_leaves_no_model_folder_has_not_failed(tmp_path: Path) -> None:
+    job = ended(tmp_path, "import os, shutil; shutil.rmtree(os.environ['SM_MODEL_DIR'])")
+
+    assert (job.code, job.own_output) == (0, b"")
+    assert not job.opt_ml.model.exists()
+
+
+def test_code_that_an_earlier_run_brought_is_brought_anew(tmp_path: Path) -> None:
+    model_fn = "def model_fn(model_dir): return {}"
+    for version in (1, 2):
+        opt_ml = script_job(tmp_path, {"train.py": model_fn.format(version)})
+        assert run_script_job(opt_ml).code == 0
+
+    assert (opt_ml.model / "code/inference.py").read_text() == model_fn.format(2)
 
 
 def test_a_wheel_in_the_source_is_installed_without_a_network(

@@ -21,7 +21,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.svm import SVC
 
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.conftest import ROOT
 from tests.datasets import iris_rows
 from tests.functional.test_siblings import (
@@ -37,6 +37,7 @@ from tests.functional.test_siblings import (
     wait_for_end,
 )
 from tests.script_jobs import run_script_job, script_job
+from tests.serving import free_port
 from tests.sibling_api import packed
 
 SVM = (ROOT / "local_test/scripts/sklearn_svm.py").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from crossfold.contract.paths import OptMl
+from serve.server import GRACE_S
 from tests.serving import Connection, Reply, Server, serving, started
 from tests.stand_in import in_background, stand_in, wait_for_log
 
@@ -51,21 +53,23 @@ def _seconds_of_ping(connection: Connection) -> float:
 
 
 def test_a_ping_is_answered_while_every_thread_is_busy_and_more_requests_wait(
-    server: Server,
+    server: Server, tmp_path: Path
 ) -> None:
     replies: list[Reply] = []
+    gate = tmp_path / "gate"
     with server.connect() as kept:
         _seconds_of_ping(kept)
-        threads = [in_background(server, "/slow?0.6", replies) for _ in range(8)]
-        time.sleep(0.2)
+        threads = [in_background(server, f"/hold?{gate}", replies) for _ in range(8)]
+        wait_for_log(server, "held", count=2)
 
         with server.connect() as fresh:
-            slowest = max(_seconds_of_ping(each) for each in (fresh, kept) * 10)
+            for each in (fresh, kept) * 10:
+                _seconds_of_ping(each)
 
     assert replies == []
-    assert slowest < 0.4
+    gate.touch()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert [reply.status for reply in replies] == [200] * 8
 
 
@@ -91,7 +95,8 @@ def test_a_client_that_stalls_loses_its_thread(server: Server, beginning: bytes)
 
     begun = time.monotonic()
     with server.connect() as other:
-        assert _seconds_of_ping(other) < STALL_S / 2
+        # Each of the two threads would otherwise have two of them to wait for.
+        assert _seconds_of_ping(other) < STALL_S
     assert server.post(b"1").status == 200
     for connection in stalled:
         reply = connection.receive()
@@ -99,7 +104,7 @@ def test_a_client_that_stalls_loses_its_thread(server: Server, beginning: bytes)
         assert reply.headers["connection"] == "close"
         assert "too slowly" in reply.error["message"]
         connection.close()
-    assert time.monotonic() - begun < 4 * STALL_S
+    assert time.monotonic() - begun < 10 * STALL_S
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,8 @@ def test_connections_that_are_closed_or_silent_hold_up_nobody(server: Server) ->
     with server.connect() as other:
         slowest = max(_seconds_of_ping(other) for _ in range(20))
 
-    assert slowest < 0.4
+    # Two threads would otherwise wait for 50 clients.
+    assert slowest < 5 * STALL_S
     for connection in silent + refused:
         connection.close()
 
@@ -229,21 +235,27 @@ def test_a_killed_worker_is_replaced_and_only_its_own_requests_fail(
         assert server.stop() == 0
 
 
-def test_a_stop_lets_requests_end_and_takes_no_new_ones(command: list[str], opt_ml: OptMl) -> None:
+def test_a_stop_lets_requests_end_and_takes_no_new_ones(
+    command: list[str], opt_ml: OptMl, tmp_path: Path
+) -> None:
     replies: list[Reply] = []
-    with serving(opt_ml, command=command, MODEL_SERVER_WORKERS="2") as server:
+    gate = tmp_path / "gate"
+    options = {"MODEL_SERVER_WORKERS": "2", "CROSSFOLD_SERVER_THREADS": "6"}
+    with serving(opt_ml, command=command, **options) as server:
         with server.connect() as idle:
             assert idle.request("GET", "/ping").status == 200
-            threads = [in_background(server, "/slow?1.5", replies) for _ in range(6)]
-            time.sleep(0.3)
+            threads = [in_background(server, f"/hold?{gate}", replies) for _ in range(6)]
+            wait_for_log(server, "held", count=6)
 
-            begun = time.monotonic()
-            code = server.stop()
+            server.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.process.wait(1.0)
+            gate.touch()
+            code = server.process.wait(GRACE_S / 2)
 
         assert code == 0, server.log
-        assert 1.0 < time.monotonic() - begun < 8.0
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         assert [reply.status for reply in replies] == [200] * 6
         assert "Traceback" not in server.log
         with pytest.raises(ConnectionError):
@@ -273,7 +285,7 @@ def test_a_stop_while_libraries_are_imported_ends_with_code_0_and_leaves_nothing
     opt_ml: OptMl, tmp_path: Path, number: signal.Signals
 ) -> None:
     with started(opt_ml, CROSSFOLD_METRICS="true", TMPDIR=str(tmp_path)) as server:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not list(tmp_path.iterdir()):
             assert time.monotonic() < deadline, server.log
 
@@ -287,8 +299,8 @@ def test_workers_do_not_outlive_a_killed_master(command: list[str], opt_ml: OptM
         (worker,) = server.worker_pids()
         server.stop(signal.SIGKILL)
 
-        deadline = time.monotonic() + 10
-        while Path(f"/proc/{worker}/cmdline").exists() and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while _is_running(worker) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not _is_running(worker)
 
@@ -306,7 +318,7 @@ def test_a_port_in_use_is_named_at_once(command: list[str], opt_ml: OptMl) -> No
         other.listen()
         port = other.getsockname()[1]
         with started(opt_ml, command=command, SAGEMAKER_BIND_TO_PORT=str(port)) as server:
-            assert server.process.wait(20) == 1
+            assert server.process.wait(60) == 1
             line = server.log
 
     assert line == (
@@ -322,7 +334,7 @@ def test_what_cannot_start_ends_with_code_1_and_its_reason(
     command: list[str], opt_ml: OptMl, when: str, reason: str
 ) -> None:
     with started(opt_ml, command=command, WHEN=when) as server:
-        assert server.process.wait(30) == 1
+        assert server.process.wait(60) == 1
         assert reason in server.log
         assert "Traceback" not in server.log
 
@@ -339,7 +351,7 @@ def test_the_command_says_in_one_line_why_it_does_not_start(
     opt_ml: OptMl, environ: dict[str, str], expected: str
 ) -> None:
     with started(opt_ml, **environ) as server:
-        assert server.process.wait(30) == 1
+        assert server.process.wait(60) == 1
         (line,) = server.log.splitlines()
 
     assert line.startswith("UserError: ")

@@ -37,7 +37,8 @@ def _assert_prompt(server: Server) -> None:
     begun = time.monotonic()
     for _ in range(4):
         assert server.post(b"1").body == b"1"
-    assert time.monotonic() - begun < STALL_S / 2
+    # Eight clients that stall would keep two threads for four times as long as one may.
+    assert time.monotonic() - begun < 2 * STALL_S
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_who_takes_no_answer_takes_no_thread_and_is_given_up(server: Server) -> 
     # What is taken late, but at once, is whole.
     with takers.pop() as late:
         assert late.receive().body == bytes(range(256)) * (BIG // 256)
-    deadline = time.monotonic() + 10 * STALL_S
+    deadline = time.monotonic() + 60 * STALL_S
     while _n_connections(server) and time.monotonic() < deadline:
         time.sleep(0.05)
     for taker in takers:

@@ -18,14 +18,16 @@ from typing import Any, TextIO
 
 import boto3
 import numpy as np
+import psutil
 import pytest
 
 from crossfold.fitting.fold_result import FOLD_RESULT, load_fold_result
-from cv_driver.siblings.names import DRIVER_TAG, FINGERPRINT_TAG, FOLD_TAG
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from cv_driver.siblings.fold_job.tags import DRIVER_TAG, FINGERPRINT_TAG, FOLD_TAG
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.conftest import ROOT
 from tests.datasets import cancer_rows
 from tests.opt_ml import build_opt_ml, run
+from tests.serving import free_port
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/crossfold:latest"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
@@ -309,14 +311,16 @@ def test_evaluation_lies_plain_beside_the_output_whatever_launched_the_folds(
 
 
 def test_a_job_in_isolation_ends_well_without_the_plain_files(plane: RunningPlane) -> None:
-    request = driver_request("isolated", cv_launcher="inline", cv_final_model="none")
+    request = driver_request("isolated", cv_launcher="auto", cv_final_model="none")
     request["EnableNetworkIsolation"] = True
     client(plane, "sagemaker").create_training_job(**request)
 
     ended = wait_for_end(plane, "isolated")
 
     assert ended["TrainingJobStatus"] == "Completed"
-    assert "could not be written plain to S3" in log_of(plane, "isolated")
+    log = log_of(plane, "isolated")
+    assert "cv_launcher=auto: inline, as fold_instance_type is not set" in log
+    assert "could not be written plain to S3" in log
 
 
 def test_an_instance_type_for_folds_makes_jobs_of_them_and_their_models_an_ensemble(
@@ -353,6 +357,20 @@ def test_a_stop_of_the_driver_ends_every_fold(plane: RunningPlane) -> None:
     assert driver["TrainingJobStatus"] == "Stopped"
     assert {end["TrainingJobStatus"] for end in ends.values()} == {"Stopped"}
     assert "stopped before a model existed" in log_of(plane, "stopped")
+
+
+def test_a_driver_that_is_killed_for_memory_leaves_no_fold_running(plane: RunningPlane) -> None:
+    endless = driver_request("killed", num_round="1000000")
+    client(plane, "sagemaker").create_training_job(**endless)
+    until(lambda: len(fold_jobs(plane, "killed")) == N_FOLDS)
+
+    worker_of("killed").kill()
+
+    driver = wait_for_end(plane, "killed")
+    assert driver["TrainingJobStatus"] == "Failed"
+    assert "the training process was killed (SIGKILL)" in driver["FailureReason"]
+    until(lambda: set(fold_jobs(plane, "killed").values()) == {"Stopped"})
+    assert len(fold_jobs(plane, "killed")) == N_FOLDS
 
 
 def test_an_interrupted_spot_fold_goes_on_where_it_was(plane: RunningPlane, tmp_path: Path) -> None:
@@ -472,6 +490,22 @@ def many_rows(n_rows: int = 6000) -> list[list[object]]:
     features = rng.normal(size=(n_rows, 20)).round(4)
     target = (features[:, 0] * features[:, 1] + rng.normal(size=n_rows) > 0).astype(int)
     return [[int(label), *row] for label, row in zip(target, features.tolist(), strict=True)]
+
+
+def worker_of(name: str) -> psutil.Process:
+    """Return the process of a job that fits, whose parent only waits for it."""
+
+    def is_of_job(process: psutil.Process | None) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return process is not None and process.environ().get("TRAINING_JOB_NAME") == name
+        return False
+
+    (worker,) = (
+        process
+        for process in psutil.process_iter()
+        if is_of_job(process) and is_of_job(process.parent())
+    )
+    return worker
 
 
 def interrupt(plane: RunningPlane, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_a_stop_while_the_data_is_read_leaves_a_failure_and_no_model(
     lines = "".join(f'{{"y": {row}, {line}}}\n' for row in range(200_000))
     (opt_ml.channel("train") / "a.jsonl").write_text(lines)
     process = start(opt_ml)
-    time.sleep(0.7)
+    _wait_until_open(process, "a.jsonl")
 
     process.send_signal(signal.SIGTERM)
     log, _ = process.communicate(timeout=60)
@@ -238,6 +239,21 @@ def test_a_parent_that_ignores_ended_children_changes_nothing(tmp_path: Path) ->
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert (opt_ml.model / "manifest.json").is_file()
+
+
+def _wait_until_open(process: subprocess.Popen[str], name: str) -> None:
+    """Return when a child of the process reads the file."""
+    import psutil
+
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children():
+                if any(Path(file.path).name == name for file in child.open_files()):
+                    return
+        time.sleep(0.01)
 
 
 def _alive_in_session(session: int) -> list[int]:

@@ -95,6 +95,11 @@ def test_a_job_without_a_training_channel_names_those_it_has(tmp_path: Path) -> 
         training_channel(channels)
 
 
+def test_a_missing_channel_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"no channel 'train' .channels: none. below {tmp_path};"):
+        training_channel({}, tmp_path)
+
+
 def test_both_names_of_the_training_channel_are_one_too_many(tmp_path: Path) -> None:
     channels = read_channels_config(_root(tmp_path, {"train": {}, "training": {}}))
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +18,11 @@ from crossfold.contract.channels import read_channels_config
 from crossfold.contract.stop import PATIENCE_S, StopRequest
 from crossfold.fitting.job import Job
 from crossfold.request.reading import read_request
+from cv_driver import publication
 from cv_driver.scripts import driver as script_driver
 from cv_driver.scripts import objective
 from cv_driver.scripts.driver import drive_script
-from cv_driver.siblings import opening, publication
+from cv_driver.siblings import connection
 from tests.in_process import write_job
 from train.job import run_job
 
@@ -50,7 +52,7 @@ def test_a_stop_of_the_final_fit_is_not_patient_where_all_folds_are_done(
             until_opened=contextlib.nullcontext, parent=SimpleNamespace(image=None)
         )
 
-    monkeypatch.setattr(opening, "connect_parent", connect_parent)
+    monkeypatch.setattr(connection, "connect_parent", connect_parent)
     drive(tmp_path)
 
     stop, log = drive(tmp_path, cv_launcher="sagemaker")
@@ -79,14 +81,22 @@ class Printing:
     """A script that prints one score."""
 
     name, digest = "train.py", "0" * 64
+    files: Sequence[str] = ()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def run(
-        self, job: Job, _stop: object, *, into: int | None = None, grace_s: float | None = None
+        self,
+        job: Job,
+        stop: StopRequest,
+        *,
+        into: int | None = None,
+        log: str | None = None,
+        grace_s: float | None = None,
     ) -> None:
-        assert grace_s is None or into is not None
+        assert (log is None and grace_s is None) or into is not None
+        stop.check()
         if into is not None:
             os.write(into, b"validation:score=0.5;\n")
 
@@ -128,9 +138,10 @@ def test_outside_of_a_job_nothing_is_said_of_s3(tmp_path: Path) -> None:
 def test_folds_in_this_process_do_not_pay_for_jobs_of_their_own() -> None:
     code = (
         "import sys, cv_driver.driver; "
-        "print(sorted(n for n in sys.modules if n.startswith(('cv_driver.siblings.', 'boto'))))"
+        "near = ('cv_driver.aws.', 'cv_driver.siblings.', 'boto'); "
+        "print(sorted(name for name in sys.modules if name.startswith(near)))"
     )
 
     told = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True)
 
-    assert told.stdout.decode().strip() == "['cv_driver.siblings.wanted']"
+    assert told.stdout.decode().strip() == "['cv_driver.aws.environment']"

@@ -51,3 +51,9 @@ def test_a_disk_that_refuses_the_failure_file_hides_no_error(tmp_path: Path) -> 
     write_failure(blocked / "output" / "failure", "UserError: x")
 
     assert blocked.read_text() == ""
+
+
+def test_a_root_that_is_not_there_is_not_made_for_the_failure_file(tmp_path: Path) -> None:
+    write_failure(tmp_path / "my_jb" / "output" / "failure", "UserError: x")
+
+    assert list(tmp_path.iterdir()) == []

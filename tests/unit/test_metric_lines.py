@@ -47,6 +47,16 @@ def test_each_expression_captures_exactly_one_line(name: str) -> None:
     assert captured == [expected.get(name, "0.30000000000000004")]
 
 
+def test_a_score_that_is_not_known_has_no_line() -> None:
+    lines = metric_lines.alias_lines("rmse", train=None, validation=0.5, accuracy=None)
+
+    assert lines == [
+        "average model test score:0.5;",
+        "average model validation score:0.5;",
+        "final-score: 0.5;",
+    ]
+
+
 def test_a_fold_of_its_own_prints_the_published_fold_line_only() -> None:
     line = metric_lines.fold_alias_line("accuracy", 0.96)
 

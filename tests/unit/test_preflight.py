@@ -105,6 +105,16 @@ def test_the_line_names_what_is_unusual() -> None:
     assert "hyperparameter 'region' is ignored: folds run in us-east-1" in line
 
 
+def test_a_driver_of_several_instances_has_folds_of_one_and_a_warning() -> None:
+    situation = Situation()
+    situation.change(**{"ResourceConfig.InstanceCount": 3})
+
+    line = situation.check()
+
+    assert "each 1 × ml.m5.xlarge" in line
+    assert line.endswith("warning: the driver has 3 instances and uses 1; start it with 1")
+
+
 def test_a_good_driver_makes_six_calls_and_leaves_one_small_object() -> None:
     situation = Situation()
 
@@ -254,10 +264,6 @@ def _late(situation: Situation) -> None:
     situation.request = changed(situation.request, {"TrainingJobName": "another"})
 
 
-def _several_instances(situation: Situation) -> None:
-    situation.change(**{"ResourceConfig.InstanceCount": 3})
-
-
 def _many_hyperparameters(situation: Situation) -> None:
     more = {f"x{number}": "1" for number in range(98)}
     situation.hyperparameters = {"cv_folds": "5", **more}
@@ -300,7 +306,6 @@ def _output_path(situation: Situation) -> None:
         (_wait_without_spot, ["'fold_max_wait_s' is 100", "set fold_use_spot=true"]),
         (_warm_spot, ["'fold_keep_alive_s' is 60", "fold_use_spot=false"]),
         (_late, ["ends in 140 s", "needs 60 s", "120 s for itself", "MaxRuntimeInSeconds"]),
-        (_several_instances, ["has 3 instances", "2 would idle", "start it with 1"]),
         (_many_hyperparameters, ["103 hyperparameters", "4 more", "at most 100"]),
         (_output_path, ["'output_path' is 'my-bucket/results'", "s3://bucket/prefix"]),
     ],

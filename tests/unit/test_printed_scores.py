@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from crossfold.errors import UserError
+from crossfold.request.reading import read_request
+from crossfold.results.aggregate import CvScores, Score
+from crossfold.results.evaluation_file import task_of_metrics
 from cv_driver.scripts.objective import definitions_of
 from cv_driver.scripts.printed_scores import Objective, PrintedScores, read_scores
-from cv_driver.scripts.results import own_line
+from cv_driver.scripts.results import own_line, print_script_metrics
 
 
 def read(folder: Path, text: str, objective: Objective) -> PrintedScores:
@@ -28,6 +34,34 @@ def test_the_last_value_wins_and_all_scores_are_kept(tmp_path: Path) -> None:
 
     assert scores.validation == {"loss": -25.0, "auc": 0.75}
     assert scores.train == {"loss": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("names", "task"),
+    [
+        (["rmse"], "regression"),
+        (["mse", "r2"], "regression"),
+        (["auc", "logloss"], "binary"),
+        (["accuracy", "f1_macro"], "multiclass"),
+        (["accuracy"], None),
+        (["rmse", "accuracy"], None),
+        (["score"], None),
+    ],
+)
+def test_metrics_that_one_task_alone_has_say_what_the_task_is(
+    names: list[str], task: str | None
+) -> None:
+    assert task_of_metrics(names) == task
+
+
+@pytest.mark.parametrize("name", ["validation:loss", "score"])
+def test_a_score_counts_in_the_form_that_python_logs_it(tmp_path: Path, name: str) -> None:
+    text = f"INFO:root:{name}=0.5;\nWARNING:mine.own:{name}=0.25;\nINFO:root:my:{name}=9;\n"
+
+    scores = read(tmp_path, text, Objective(name))
+
+    assert list(scores.validation.values()) == [0.25]
+    assert scores.objective_line == f"WARNING:mine.own:{name}=\0;"
 
 
 @pytest.mark.parametrize("before", ["." * 200_000, "\r50%" * 50_000, "\0" * 70_000])
@@ -89,6 +123,30 @@ def test_the_mean_is_told_where_the_tuner_looks(
     (tmp_path / "objective_line-0").write_text("epoch 2 - val_acc: \0 - x", encoding="utf-8")
 
     assert own_line(objective, "acc", tmp_path, 0.5) == line
+
+
+@pytest.mark.parametrize(
+    ("expression", "last"),
+    [
+        ("model test score:(.*?);", "final-score: 0.5;"),
+        ("^model test score:(.*?);", "model test score:0.5;"),
+    ],
+)
+def test_a_published_line_is_not_repeated_in_the_scripts_own_form(
+    tmp_path: Path, expression: str, last: str
+) -> None:
+    (tmp_path / "objective_line-0").write_text("model test score:\0;", encoding="utf-8")
+    given = {"sagemaker_program": "a.py", "cv_folds": "2", "cv_alias_lines": "true"}
+    # All that is printed of an outcome.
+    scores = CvScores({}, {"score": Score(0.5, None, None)}, None)
+    outcome: Any = SimpleNamespace(scores=scores, objective="score")
+    lines: list[str] = []
+
+    objective = Objective("test:score", expression)
+    print_script_metrics(read_request(given, {}), outcome, objective, tmp_path, lines.append)
+
+    assert lines[-1] == last
+    assert sum(re.search(expression, line) is not None for line in lines) == 1
 
 
 def test_expressions_come_from_the_description_of_the_job() -> None:

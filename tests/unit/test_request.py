@@ -41,6 +41,8 @@ def test_defaults_are_the_interfaces() -> None:
         ({}, {"ALGORITHM_CHOICE": "RandomForest"}, "random_forest"),
         ({"c": "1"}, {}, "svm"),
         ({"kernel": "rbf"}, {}, "svm"),
+        ({"max_leaf_nodes": "5"}, {}, "decision_tree"),
+        ({"max_leaf_nodes": "5"}, {"ALGORITHM_CHOICE": "RandomForest"}, "random_forest"),
         ({"gamma": "1"}, {}, "xgboost"),
         ({"algorithm": "sklearn.svm.LinearSVC", "c": "2"}, {}, "sklearn.svm.LinearSVC"),
     ],

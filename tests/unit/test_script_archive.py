@@ -6,7 +6,7 @@ import gzip
 import io
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfold.errors import CrossfoldError, UserError
-from train.script.archive import Limits, unpack
+from crossfold.source.archive import Limits, unpack
 
 Member = tuple[tarfile.TarInfo, bytes]
 
@@ -48,6 +48,14 @@ def everything(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("usual_umask")
 def test_a_users_archive_comes_out_as_it_was(tmp_path: Path) -> None:
     archive = pack(
         tmp_path / "a.tar.gz",
@@ -216,7 +224,7 @@ def test_an_archive_that_lies_costs_neither_disk_nor_memory(
     assert everything(folder) == []
 
 
-# Named, as what gzip writes has the time in it, and every worker of pytest-xdist finds it for itself.
+# Named: gzip writes the time, and all workers of pytest-xdist must find tests of the same names.
 @pytest.mark.parametrize(
     "content",
     [b"", b"no archive", gzip.compress(b"no archive" * 100)],
@@ -235,6 +243,19 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="damaged"):
         unpack(archive, folder_in(tmp_path))
+
+
+def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+    """What reads tar files stops before the checksum, and what was changed would be run."""
+    archive = pack(tmp_path / "a.tar.gz", member("a", os.urandom(100_000)))
+    content = bytearray(archive.read_bytes())
+    content[50_000] ^= 1
+    archive.write_bytes(content)
+
+    folder = folder_in(tmp_path)
+    with pytest.raises(UserError, match="damaged"):
+        unpack(archive, folder)
+    assert everything(folder) == []
 
 
 @given(

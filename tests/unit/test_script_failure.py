@@ -64,6 +64,12 @@ def test_the_exception_comes_first_and_the_last_lines_last() -> None:
     )
 
 
+def test_lines_that_only_point_at_the_line_above_are_left_out() -> None:
+    errors = b"    g(x)\n    ~~^^^\n  | ^^^^\nlast ^\n"
+
+    assert reason(Ending(7, errors=errors)).endswith("; stderr ends: g(x) | last ^")
+
+
 def test_colours_and_control_characters_are_left_out() -> None:
     errors = b"\x1b[31mno \x1b[1mrows\x1b[0m\x00\x08\n"
 
@@ -79,6 +85,29 @@ def test_a_long_end_is_cut_to_the_last_lines_that_fit() -> None:
     assert text.startswith("AlgorithmError: ValueError: yyy")
     assert len(text) <= 1024
     assert "train.py ended with exit code 1" in text
+
+
+def test_of_a_fold_the_exception_comes_first_then_its_log_then_the_end_of_it() -> None:
+    """So that both are seen whatever a driver puts around them."""
+    errors = TRACEBACK + b"ValueError: " + b"y" * 3000 + b"\n" + b"after a while\n" * 500
+
+    failure = failure_of(Ending(1, errors=errors), "train.py", 4.0, log="logs/0", limit=640)
+
+    text = describe_failure(failure or ValueError())
+    assert text.startswith("AlgorithmError: ValueError: yyy")
+    assert "…; train.py ended with exit code 1; whole log: logs/0; stderr ends: after " in text
+    assert len(text) <= 640
+
+
+@pytest.mark.parametrize("code", [1, -9, -15])
+@pytest.mark.parametrize("was_stopped", [False, True])
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_every_failure_of_a_fold_names_its_log(
+    code: int, *, was_stopped: bool, was_killed: bool
+) -> None:
+    ending = Ending(code, was_stopped=was_stopped, was_killed=was_killed)
+
+    assert str(failure_of(ending, "train.py", 4.0, log="logs/0")).endswith("; whole log: logs/0")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,14 @@ REGION = {
 }
 
 
+# What is there, in the forms that pip knows; the last is for another system.
+MET = """numpy>=1.0,<99  # for arrays
+Scikit_Learn
+joblib != 0.1
+no-such-package; sys_platform == "win32"
+"""
+
+
 def write(folder: Path, **files: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -98,6 +106,16 @@ def test_a_folder_or_an_archive_of_this_machine_is_taken(tmp_path: Path, sample:
     for number, place in enumerate([str(sample), str(archive), f'"file://{sample}"']):
         opt_ml = OptMl(tmp_path / f"job{number}")
         assert code_of(opt_ml, sagemaker_submit_directory=place) == {"train.py": "print(1)"}
+
+
+def test_a_source_that_is_named_as_in_the_container_lies_below_the_root(
+    tmp_path: Path, sample: Path
+) -> None:
+    opt_ml = OptMl(tmp_path / "job")
+    pack(sample, opt_ml.channel("code") / "sourcedir.tar.gz")
+
+    uri = '"/opt/ml/input/data/code/sourcedir.tar.gz"'
+    assert code_of(opt_ml, sagemaker_submit_directory=uri) == {"train.py": "print(1)"}
 
 
 def test_the_environment_names_the_source_where_no_hyperparameter_does(
@@ -196,6 +214,15 @@ def test_a_program_outside_the_source_is_refused(tmp_path: Path, name: str, mess
     [
         ({"train.py": ""}, "train.py", None),
         ({"train.py": "", "requirements.txt": "\n # none\n"}, "train.py", None),
+        ({"train.py": "", "requirements.txt": f"\ufeff{MET}"}, "train.py", None),
+        *(
+            (
+                {"train.py": "", "requirements.txt": f"{MET}{line}\n"},
+                "train.py",
+                ("--requirement", "requirements.txt"),
+            )
+            for line in ("numpy<1", "requests[security]", "--no-index", "./x.whl", "x @ file:///x")
+        ),
         (
             {"train.py": "", "requirements.txt": "a\n"},
             "train.py",

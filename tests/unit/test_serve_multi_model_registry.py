@@ -19,7 +19,7 @@ MB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def trials() -> Iterator[Trials]:
-    trials = Trials(seconds=5.0)
+    trials = Trials(seconds=60.0)
     yield trials
     trials.stop()
 

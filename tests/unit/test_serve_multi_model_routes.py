@@ -21,7 +21,7 @@ from tests.hosted_models import HostedModels
 
 @pytest.fixture(scope="module")
 def trials() -> Iterator[Trials]:
-    trials = Trials(seconds=5.0)
+    trials = Trials(seconds=60.0)
     yield trials
     trials.stop()
 

@@ -21,7 +21,7 @@ MB = 1024 * 1024
 @pytest.fixture(scope="module")
 def trials() -> Iterator[Trials]:
     """Yield trials in a process that the tests share."""
-    trials = Trials(seconds=5.0)
+    trials = Trials(seconds=60.0)
     yield trials
     trials.stop()
 

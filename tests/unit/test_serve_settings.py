@@ -91,6 +91,7 @@ def test_every_variable_of_a_script_reaches_its_setting() -> None:
     settings = _read(
         SAGEMAKER_PROGRAM="mine.py",
         SAGEMAKER_SUBMIT_DIRECTORY="/elsewhere/code",
+        SAGEMAKER_REGION="eu-west-1",
         SAGEMAKER_CONTAINER_LOG_LEVEL="10",
         SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv",
         MODEL_SERVER_TIMEOUT="61",
@@ -99,6 +100,7 @@ def test_every_variable_of_a_script_reaches_its_setting() -> None:
     assert settings.script == ScriptSettings(
         program="mine.py",
         submit_directory="/elsewhere/code",
+        region="eu-west-1",
         default_accept="text/csv",
         log_level=10,
         timeout_s=61,

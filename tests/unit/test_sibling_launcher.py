@@ -283,6 +283,45 @@ def test_without_jobs_and_without_own_fits_the_limit_is_the_reason(tmp_path: Pat
     assert world.running() == []
 
 
+def unanswered_with_one_job_left(folder: Path) -> SiblingWorld:
+    """Return an account whose API fails while one of two folds is to be created and the other's
+    job fails, so that with two jobs in all the second one's retry takes the last.
+    """
+    world = SiblingWorld(folder, n_folds=2)
+    world.fault("job_internal", name=f"{DRIVER}-f0")
+
+    def hear(operation: str) -> None:
+        if operation == "CreateTrainingJob" and world.api.calls[operation] == 1:
+            world.fault("internal", operation, times=12)
+
+    world.api.hears = hear
+    return world
+
+
+def test_a_create_without_an_answer_does_not_wait_for_ever_for_a_job_that_is_not_allowed(
+    tmp_path: Path,
+) -> None:
+    world = unanswered_with_one_job_left(tmp_path)
+    began = world.now()
+
+    with pytest.raises(UserError, match="cv_max_jobs is 2"):
+        run(world, world.launcher(max_jobs=2))
+
+    assert world.now() - began < 600.0
+
+
+def test_the_driver_fits_the_fold_whose_create_had_no_answer_where_no_job_is_left(
+    tmp_path: Path,
+) -> None:
+    world = unanswered_with_one_job_left(tmp_path)
+
+    outcomes = run(world, world.launcher(max_jobs=2, driver_fits="auto"))
+
+    assert len(outcomes) == 2
+    assert len(world.folds()) == 2
+    assert world.own.fitted == [1]
+
+
 @pytest.fixture
 def failing_fold(tmp_path: Path) -> Callable[..., SiblingWorld]:
     def make(text: str | None, *jobs: str) -> SiblingWorld:

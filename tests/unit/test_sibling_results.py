@@ -177,6 +177,8 @@ def test_a_model_that_is_none_leaves_no_folder(tmp_path: Path) -> None:
         ("Stopped", "MaxRuntimeExceeded", "", "lasting", "fold_max_run_s"),
         ("Stopped", "MaxWaitTimeExceeded", "", "platform", "spot capacity"),
         ("Completed", "Completed", "", "none", ""),
+        ("Failed", "Failed", "AlgorithmError: UserError: a\n b\n, exit code: 1", "lasting",
+         "UserError: in job d-f1: a b (log: "),
     ],
 )  # fmt: skip
 def test_whose_fault_an_end_was(
@@ -188,3 +190,12 @@ def test_whose_fault_an_end_was(
 
     assert end.fault == fault
     assert said in end.reason
+
+
+def test_a_long_reason_leaves_room_for_the_place_of_the_log() -> None:
+    reason = f"AlgorithmError: UserError: {'word ' * 200}, exit code: 1"
+
+    end = read_end(described(TrainingJobStatus="Failed", FailureReason=reason))
+
+    assert len(end.reason) < 800
+    assert end.reason.endswith("… (log: /aws/sagemaker/TrainingJobs, stream d-f1/…)")

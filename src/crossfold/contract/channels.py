@@ -55,8 +55,10 @@ def read_channels_config(opt_ml: OptMl) -> dict[str, Channel]:
     return {name: _channel(opt_ml, name, entry) for name, entry in config.items()}
 
 
-def training_channel(channels: Mapping[str, Channel]) -> Channel:
+def training_channel(channels: Mapping[str, Channel], below: Path | None = None) -> Channel:
     """Return the channel to fit on, named ``train`` or ``training``.
+
+    `below` is where they were looked for, for the message.
 
     Raises
     ------
@@ -67,10 +69,13 @@ def training_channel(channels: Mapping[str, Channel]) -> Channel:
     if len(found) == 1:
         return found[0]
     seen = ", ".join(repr(name) for name in sorted(channels)) or "none"
+    where = "" if below is None else f" below {below}"
     if found:
         msg = f"the job has both channels 'train' and 'training' (channels: {seen}); keep one"
     else:
-        msg = f"the job has no channel 'train' (channels: {seen}); add one that holds the rows"
+        msg = (
+            f"the job has no channel 'train' (channels: {seen}){where}; add one that holds the rows"
+        )
     raise UserError(msg)
 
 

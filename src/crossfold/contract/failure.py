@@ -25,7 +25,7 @@ def describe_failure(error: BaseException) -> str:
 def write_failure(path: Path, line: str) -> None:
     """Write the failure file; a disk that refuses even this must not hide the first error."""
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         path.write_text(line + "\n", encoding="utf-8", errors="backslashreplace")
 
 

@@ -51,16 +51,20 @@ def summary_round_line(number: int, metric: str, train: float, validation: float
 
 
 def alias_lines(
-    metric: str, *, train: float, validation: float, accuracy: float | None
+    metric: str, *, train: float | None, validation: float, accuracy: float | None
 ) -> list[str]:
-    """Return the lines of the published systems for the objective metric, each once."""
+    """Return the lines of the published systems for the objective metric, each once.
+
+    A script may have told no `train`, and an `accuracy` is for classes only.
+    """
     held_out = _number(metric, validation)
     lines = [
         f"average model test score:{held_out};",
         f"average model validation score:{held_out};",
-        f"average model training score:{_number(metric, train)};",
-        f"final-score: {held_out};",
     ]
+    if train is not None:
+        lines.append(f"average model training score:{_number(metric, train)};")
+    lines.append(f"final-score: {held_out};")
     if accuracy is not None:
         lines.append(f"validation-accuracy: {_number('accuracy', accuracy)}")
     return lines

@@ -24,6 +24,16 @@ class OptMl:
         """Take the root from ``SAGEMAKER_BASE_DIR``, else ``/opt/ml``."""
         return cls(Path(environ.get("SAGEMAKER_BASE_DIR") or DEFAULT_ROOT))
 
+    def here(self, path: Path) -> Path:
+        """Return where a path lies that was named before the root was moved.
+
+        >>> OptMl(Path("job")).here(Path("/opt/ml/model/code")).as_posix()
+        'job/model/code'
+        """
+        if not path.is_relative_to(DEFAULT_ROOT):
+            return path
+        return self.root / path.relative_to(DEFAULT_ROOT)
+
     @property
     def hyperparameters(self) -> Path:
         """Flat JSON object, string → string."""
@@ -62,6 +72,11 @@ class OptMl:
     def output_data(self) -> Path:
         """Packed into output.tar.gz at the end of the job."""
         return self.root / "output" / "data"
+
+    @property
+    def intermediate(self) -> Path:
+        """Where scripts write what sagemaker-training would upload meanwhile; it stays here."""
+        return self.root / "output" / "intermediate"
 
     @property
     def failure(self) -> Path:

@@ -18,7 +18,9 @@ from crossfold.request.job_request import Mode, PublishedForm
 
 _AT_LEAST_TWO = Integer(2)
 _COMPANIONS_OF_K = ("train_src", "kernel", "c")
-_SWITCHES = ("cv_folds", "cv_strategy", "fold_column")
+
+SWITCHES = ("cv_folds", "cv_strategy", "fold_column")
+"""Each of these asks for folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def choose_mode(
     """
     if is_given(given, "cv_fold_index"):
         return "fold"
-    if force_driver or any(is_given(given, name) for name in _SWITCHES):
+    if force_driver or any(is_given(given, name) for name in SWITCHES):
         return "driver"
     if program is not None:
         return "script"

@@ -28,6 +28,9 @@ from crossfold.request.option_groups import data_options, driver_options, fold_o
 _TUNING_OBJECTIVE = "_tuning_objective_metric"
 _KNOWN_UNDERSCORED = ("_kfold", "_num_cv_round", _TUNING_OBJECTIVE)
 _ALGORITHM_CHOICE = "ALGORITHM_CHOICE"
+# Of the published examples, which name no algorithm: AWS's cross-validation sample, and its
+# container to build on.
+_IMPLIED = ((("c", "kernel"), "svm"), (("max_leaf_nodes",), "decision_tree"))
 # Never a script's own while it is cross-validated: what looks like ours is ours, or a mistake.
 _OF_FOLDS = ("cv_", "fold_")
 _CLASS_TASKS: frozenset[Task] = frozenset({"binary", "multiclass"})
@@ -171,7 +174,10 @@ def _choose_algorithm(given: Mapping[str, str], environ: Mapping[str, str]) -> s
     chosen = unquote(environ.get(_ALGORITHM_CHOICE, ""))
     if not is_nothing(chosen):
         return algorithm_name(chosen, f"environment variable {_ALGORITHM_CHOICE!r}")
-    return "svm" if any(is_given(given, name) for name in ("c", "kernel")) else "xgboost"
+    for names, implied in _IMPLIED:
+        if any(is_given(given, name) for name in names):
+            return implied
+    return "xgboost"
 
 
 def _check_bare_k(theirs: Mapping[str, str], family: Family) -> None:

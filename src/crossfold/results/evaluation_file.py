@@ -6,11 +6,12 @@ Source: AWS docs, "Model Quality Metrics and CloudWatch Monitoring":
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from crossfold.contract.whole_file import write_whole_json
+from crossfold.errors import UserError
 from crossfold.metrics.metric import metric_named
 from crossfold.metrics.prediction import Task
 
@@ -39,3 +40,22 @@ def write_evaluation(
     }
     marks = {} if pruned is None else {"pruned": True, **pruned}
     write_whole_json(path, {**marks, SECTIONS[task]: entries})
+
+
+def task_of_metrics(names: Iterable[str]) -> Task | None:
+    """Return the task that alone has all these metrics; None where none or several have.
+
+    >>> task_of_metrics(["rmse", "mae"]), task_of_metrics(["accuracy"]), task_of_metrics(["loss"])
+    ('regression', None, None)
+    """
+    names = tuple(names)
+    tasks: list[Task] = [task for task in SECTIONS if all(_has(task, name) for name in names)]
+    return tasks[0] if len(tasks) == 1 else None
+
+
+def _has(task: Task, name: str) -> bool:
+    try:
+        metric_named(name, task)
+    except UserError:
+        return False
+    return True

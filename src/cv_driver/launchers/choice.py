@@ -21,9 +21,12 @@ def wants_siblings(job: Job) -> bool:
     if driver.launcher != "auto":
         return driver.launcher == "sagemaker"
     instance_type = driver.resources.instance_type
+    is_in_job = is_training_job(job.environ)
     if instance_type is None:
+        if is_in_job:
+            job.log("cv_launcher=auto: inline, as fold_instance_type is not set")
         return False
-    if is_training_job(job.environ):
+    if is_in_job:
         job.log(f"cv_launcher=auto: sagemaker, as fold_instance_type is {instance_type!r}")
         return True
     job.log(

@@ -97,9 +97,7 @@ def cut_channel(job: Job) -> CutChannel:
     paths = relative_paths(listed)
     pairs = [(path, channel.folder / path) for path in paths]
     if job.request.driver.group_by == "file":
-        assignment = assign_folds(
-            job.request.folds, len(paths), target=None, is_classification=False
-        )
+        assignment = _assign_files(job, len(paths))
         job.log(f"channel 'train': {len(paths)} files, each one whole (group_by=file)")
         files: tuple[RowFile, ...] = ()
         coding = None
@@ -111,10 +109,20 @@ def cut_channel(job: Job) -> CutChannel:
     return CutChannel(channel, files, paths, assignment, coding, fingerprint_of_files(pairs))
 
 
+def _assign_files(job: Job, n_files: int) -> Assignment:
+    try:
+        return assign_folds(job.request.folds, n_files, target=None, is_classification=False)
+    except UserError as error:
+        raise UserError(f"{error}; with group_by=file each file counts as one row") from error
+
+
 def _fold_rows(
     job: Job, listed: ChannelFiles
 ) -> tuple[tuple[RowFile, ...], Assignment, TargetCoding | None]:
-    found = find_files(listed)
+    try:
+        found = find_files(listed)
+    except UserError as error:
+        raise UserError(f"{error}; group_by=file folds whole files of any kind") from error
     _refuse_layouts(listed)
     files = open_row_files(found, job.request.data.header)
     n_rows = sum(file.n_rows for file in files)

@@ -24,5 +24,5 @@ def run_on_all_rows(job: Job, script: UserScript, stop: StopRequest) -> dict[str
     started = time.perf_counter()
     script.run(job, stop)
     seconds = time.perf_counter() - started
-    job.log(bring_code(job.opt_ml.model, script.folder, script.name, job.log))
+    job.log(bring_code(job.opt_ml.model, script.folder, script.files, script.name, job.log))
     return {"kind": "refit", "fit_seconds": seconds}

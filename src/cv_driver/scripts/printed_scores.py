@@ -16,7 +16,9 @@ from pathlib import Path
 from crossfold.errors import UserError
 
 _VALUE = r"([-+]?(?:[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|nan|inf(?:inity)?))"
-_PRINTED = re.compile(rf"(?<![\w:.-])(train|validation):([^\s=;:]+)={_VALUE};", re.IGNORECASE)
+# Python's `logging` puts level and logger directly before what it is told.
+_BEFORE = r"(?:(?<![\w:.-])|^(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[^\s:]*:)"
+_PRINTED = re.compile(rf"{_BEFORE}(train|validation):([^\s=;:]+)={_VALUE};", re.IGNORECASE)
 # Dots of progress make a line as long as they like; a score is at its end.
 _LONGEST = 1 << 16
 
@@ -52,7 +54,7 @@ class Objective:
         if self.expression is None:
             if self.name is None:
                 return None
-            return re.compile(rf"(?<![\w:.-]){re.escape(self.name)}={_VALUE};", re.IGNORECASE)
+            return re.compile(rf"{_BEFORE}{re.escape(self.name)}={_VALUE};", re.IGNORECASE)
         try:
             pattern = re.compile(self.expression)
         except re.error as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,10 @@ class UserScript(Protocol):
     @property
     def folder(self) -> Path:
         """Where the code lies."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """What of it belongs beside a model, named from the folder."""
 
     @property
     def digest(self) -> str:

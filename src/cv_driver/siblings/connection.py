@@ -29,6 +29,8 @@ from cv_driver.siblings.preflight.job_checks import check_job, own_job_name
 
 _ROUTES = Path("/proc/net/route")
 _TICK_S = 0.2
+# A create that was under way when its driver was killed shows in the service's list by then.
+_LATE_CREATE_S = 3.0
 # Folds are stopped at a pace that the account allows, an earlier start's too; then some seconds are
 # between the end of the stop and the end of the process.
 _PATIENCE_S = STOP_S + 10.0
@@ -66,23 +68,37 @@ def connect_parent(job: Job, stop: StopRequest) -> Connection:
     Stopped
         A stop was asked for meanwhile.
     """
-    from cv_driver.aws.client import connect
-
     # Outside of a job the reason is that, not the region that is missing too.
     name = own_job_name(job.environ)
     try:
-        api = connect(job.environ)
+        world = _world(job)
     except CallFailed as error:
         raise explain_describe(error, name, region_of(job.environ), _routes()) from error
-    chance = random.Random()  # noqa: S311 - jitter needs no secrecy
-    world = World(api, time.time, time.sleep, chance, job.log)
     checkpoints = job.opt_ml.checkpoints
     left = LeftoverFolds(world, name, STOP_S, was_reached=was_reached(checkpoints, name))
     with ended_early(left, stop, patience_s=_PATIENCE_S):
-        checks = check_job(api, job.environ, job.request.driver, now=time.time(), routes=_routes())
+        checks = check_job(
+            world.api, job.environ, job.request.driver, now=time.time(), routes=_routes()
+        )
         parent = make_calls_until_stopped(checks, world, stop)
     note_reached(checkpoints, name)
     return Connection(world, parent, stop)
+
+
+def end_abandoned(job: Job) -> None:
+    """End the live folds of a driver whose process was killed, for memory say.
+
+    Raises
+    ------
+    UserError
+        The job is no training job of SageMaker's, or its region is not told.
+    CallFailed
+        There are no credentials.
+    """
+    left = LeftoverFolds(_world(job), own_job_name(job.environ), STOP_S, was_reached=False)
+    if left.end():
+        left.world.sleep(_LATE_CREATE_S)
+        left.end()
 
 
 def make_calls_until_stopped(sequence: CallSequence, world: World, stop: StopRequest) -> Any:
@@ -101,6 +117,13 @@ def make_calls_until_stopped(sequence: CallSequence, world: World, stop: StopReq
             world.sleep(_TICK_S)
 
     return make_calls(sequence, sleep=sleep, uniform=world.chance.uniform)
+
+
+def _world(job: Job) -> World:
+    from cv_driver.aws.client import connect
+
+    chance = random.Random()  # noqa: S311 - jitter needs no secrecy
+    return World(connect(job.environ), time.time, time.sleep, chance, job.log)
 
 
 def _routes() -> str:

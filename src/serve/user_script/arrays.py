@@ -1,6 +1,6 @@
 """What a script gets that reads no bodies itself: numbers, by the codecs of our own models.
 
-AWS's containers read the same three types.  Unlike theirs, a single CSV line is a row like any
+AWS's containers read CSV, JSON and NPY.  Unlike theirs, a single CSV line is a row like any
 other, numbers keep their 64 bits, text among them is the sender's mistake, and no body is
 unpickled.
 """
@@ -20,18 +20,20 @@ from numpy.typing import NDArray
 from crossfold.data.cells import quoted
 from serve.decoding.csv_rows import decode_csv
 from serve.decoding.json_rows import features_of_rows
+from serve.decoding.jsonlines import decode_jsonlines
 from serve.decoding.npy import array_of_npy
 from serve.decoding.records import BOM, BadBodyError
-from serve.encoding.encode import CSV, JSON, NPY
+from serve.encoding.encode import CSV, JSON, JSON_LINES, NPY
 from serve.encoding.media_types import parse_media_type
 from serve.refusals import Refusal
 from serve.schema import Schema, schema_of_numbers
 
-CONTENT_TYPES = (CSV, JSON, NPY)
+CONTENT_TYPES = (CSV, JSON, NPY, *JSON_LINES)
 
 _WRAPPERS = ("instances", "inputs", "data")
 _FIRST_LINE = re.compile(rb"[\r\n]*([^\n]*)")
 _EXPECTED = 'expected a list of rows, or {"instances": [...]}'
+_EXPECTED_LINE = 'expected a list of values, or {"features": [...]}, on each line'
 
 
 def array_of_body(body: bytes, content_type: str, n_features: int | None) -> NDArray[Any]:
@@ -64,8 +66,10 @@ def array_of_body(body: bytes, content_type: str, n_features: int | None) -> NDA
             return _of_json(body.removeprefix(BOM), n_features)
         if media_type == NPY:
             return _checked(array_of_npy(body), n_features)
+        if media_type in JSON_LINES:
+            return _of_jsonlines(body.removeprefix(BOM), n_features)
     except BadBodyError as error:
-        noun = "line" if media_type == CSV else "row"
+        noun = "line" if media_type in (CSV, *JSON_LINES) else "row"
         raise Refusal(400, error.sentence(noun)) from None
     message = (
         f"the body has Content-Type {quoted(media_type)}; expected one of "
@@ -106,17 +110,33 @@ def _of_json(body: bytes, n_features: int | None) -> NDArray[Any]:
     return features_of_rows(rows, _numbered(n_features or len(first)))
 
 
-def _document(body: bytes) -> Any:
+def _of_jsonlines(body: bytes, n_features: int | None) -> NDArray[Any]:
+    return decode_jsonlines(body, _numbered(n_features or _n_values(body)))
+
+
+def _n_values(body: bytes) -> int:
+    """Count the values of the first line that has any."""
+    found = _FIRST_LINE.match(body)
+    assert found is not None
+    row = _document(found[1], _EXPECTED_LINE) if found[1] else None
+    if isinstance(row, dict):
+        row = row.get("features")
+    if not isinstance(row, list) or not row:
+        raise BadBodyError(f"of no known shape; {_EXPECTED_LINE}", 1 if found[1] else None)
+    return len(row)
+
+
+def _document(body: bytes, expected: str = _EXPECTED) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         # Python's own writer puts NaN.
         if b"NaN" not in body:
-            raise BadBodyError(f"not JSON ({error}); {_EXPECTED}") from None
+            raise BadBodyError(f"not JSON ({error}); {expected}") from None
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise BadBodyError(f"not JSON ({error}); {_EXPECTED}") from None
+        raise BadBodyError(f"not JSON ({error}); {expected}") from None
 
 
 def _rows(document: Any) -> list[Any]:

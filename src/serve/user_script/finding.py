@@ -2,23 +2,26 @@
 
 Source: AWS's containers look for ``inference.py`` in the folder ``code`` of the model, unless
 ``SAGEMAKER_PROGRAM`` and ``SAGEMAKER_SUBMIT_DIRECTORY`` say otherwise; aws/sagemaker-containers
-2.8, README and ``_env.py``, for the folder ``code`` beside the model's, which an image fills.
+2.8, README and ``_env.py``, for the folder ``code`` beside the model's, which an image fills, and
+for what lies in S3.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import orjson
 
+from crossfold.contract.paths import OptMl
 from crossfold.data.cells import quoted
-from crossfold.errors import UserError
+from crossfold.errors import CrossfoldError, UserError
 from crossfold.persistence.bundle import MAX_MANIFEST_BYTES
 from crossfold.persistence.manifest import FILE_NAME
 from serve.request_log import log_event
 from serve.settings import ScriptSettings
+from serve.user_script.fetching import fetch_code, remove_code
 
 CODE = "code"
 DEFAULT_PROGRAM = "inference.py"
@@ -38,10 +41,13 @@ class Script:
         What its imports are looked for in.
     program : Path
         The file itself, in that folder or below.
+    is_fetched : bool
+        Whether the folder was made for it, and is to be removed at the end.
     """
 
     folder: Path
     program: Path
+    is_fetched: bool = False
 
     @property
     def name(self) -> str:
@@ -53,22 +59,26 @@ def find_script(model: Path, settings: ScriptSettings) -> Script | None:
     """Find the script that serves `model`; None where the folder is for us to read.
 
     A manifest of ours goes before any script.  Without one, ``SAGEMAKER_PROGRAM`` is obeyed, and
-    else ``inference.py`` is taken where there is one.
+    else ``inference.py`` is taken where there is one.  A source in S3 is fetched; where that fails,
+    the program of that name beside the model does.
 
     Raises
     ------
     UserError
         ``SAGEMAKER_PROGRAM`` names nothing that can be served.
+    PlatformError
+        It lies in S3, which cannot be reached.
     """
     folder = _folder(model, settings)
     program = folder / (settings.program or DEFAULT_PROGRAM)
-    if settings.program is None and not program.is_file():
+    is_remote = (settings.submit_directory or "").startswith(_REMOTE)
+    if settings.program is None and not is_remote and not program.is_file():
         return None
     if has_own_manifest(model):
         facts = {"program": program.name, "message": "the model has a manifest and is served by it"}
         log_event("script_ignored", facts)
         return None
-    return _checked(folder, settings)
+    return _fetched(folder, settings) if is_remote else _checked(folder, settings)
 
 
 def require_manifest(model: Path) -> None:
@@ -102,16 +112,32 @@ def has_own_manifest(model: Path) -> bool:
 
 
 def _folder(model: Path, settings: ScriptSettings) -> Path:
-    # What lies in S3 is not fetched: the SDKs put the same files into the model's archive as well
-    # when they repack it, and a server that needs a network to start fails when it scales.
     submitted = settings.submit_directory
     if submitted is not None and not submitted.startswith(_REMOTE):
-        return Path(submitted.removeprefix(_FILE))
+        # The SDKs name the folder in the container, which a run without one has elsewhere.
+        return OptMl(model.parent).here(Path(submitted.removeprefix(_FILE)))
     folder, of_image = model / CODE, model.parent / CODE
     # An image may bring the code: that is where it lies for training, too.
     if settings.program is not None and not (folder / _python_file(settings.program)).is_file():
         return of_image if (of_image / _python_file(settings.program)).is_file() else folder
     return folder
+
+
+def _fetched(folder: Path, settings: ScriptSettings) -> Script:
+    """Take the script from S3; where it cannot be had there, the one of that name in `folder`."""
+    assert settings.submit_directory is not None
+    code: Path | None = None
+    try:
+        code = fetch_code(settings.submit_directory, settings.region)
+        return replace(_checked(code, settings), is_fetched=True)
+    except CrossfoldError as error:
+        if code is not None:
+            remove_code(code)
+        if not (folder / _python_file(settings.program or DEFAULT_PROGRAM)).is_file():
+            raise
+        facts = {"reason": str(error), "message": "the code beside the model is taken"}
+        log_event("script_not_fetched", facts)
+    return _checked(folder, settings)
 
 
 def _python_file(name: str) -> PurePosixPath:
@@ -143,13 +169,13 @@ def _checked(folder: Path, settings: ScriptSettings) -> Script:
 
 
 def _missing(folder: Path, program: PurePosixPath, submit_directory: str | None) -> str:
-    seen = f"SAGEMAKER_PROGRAM is {quoted(str(program))}, which is not in {str(folder)!r}"
     if submit_directory is not None and submit_directory.startswith(_REMOTE):
         return (
-            f"{seen}, and SAGEMAKER_SUBMIT_DIRECTORY {quoted(submit_directory)} is not fetched "
-            "when serving; put the script into the folder 'code' of model.tar.gz"
+            f"SAGEMAKER_PROGRAM is {quoted(str(program))}, which SAGEMAKER_SUBMIT_DIRECTORY "
+            f"{quoted(submit_directory)} does not hold; name one of its files"
         )
     return (
-        f"{seen}; put the script into the folder 'code' of model.tar.gz, or name the folder it is "
-        "in by SAGEMAKER_SUBMIT_DIRECTORY"
+        f"SAGEMAKER_PROGRAM is {quoted(str(program))}, which is not in {str(folder)!r}; put the "
+        "script into the folder 'code' of model.tar.gz, or name the folder it is in by "
+        "SAGEMAKER_SUBMIT_DIRECTORY"
     )

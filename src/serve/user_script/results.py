@@ -169,10 +169,11 @@ def _array(value: Any) -> NDArray[Any]:
         raise ResultError(f"the rows differ in length: {error}") from error
     if array.dtype.kind == "O" and any(isinstance(cell, dict | list) for cell in array.flat):
         raise ResultError("the value is no table; return one that is, or define output_fn")
-    return np.atleast_1d(array)
+    return array
 
 
-def _csv(array: NDArray[Any]) -> bytes:
+def _csv(value: NDArray[Any]) -> bytes:
+    array = np.atleast_1d(value)
     if array.ndim > 2:
         raise ResultError(f"an array of shape {array.shape} is no table; define output_fn")
     if not array.size:
@@ -189,5 +190,5 @@ def _npy(array: NDArray[Any]) -> bytes:
     if array.dtype.kind not in "fiubUSc":
         raise ResultError(f"an array of {array.dtype} cannot be written without pickle")
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

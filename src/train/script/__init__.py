@@ -1,5 +1,5 @@
 """Script mode: the user's own program, run as sagemaker-training does, less its known faults.
 
-From the request to the end: `script_job` → `source` (`archive`, `s3_object`) → `entry_point` →
+From the request to the end: `script_job` → `source` → `entry_point` →
 `installs` → `environment` (`toolkit`) → `child` (`warden`) → `failure`.
 """

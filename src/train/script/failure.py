@@ -28,25 +28,40 @@ _ANY_NAME = re.compile(r"^([A-Za-z_][\w.]*(: .*)?)$")
 _MEMORY = "most likely the instance ran out of memory: choose one with more memory or fewer rows"
 
 
-def failure_of(ending: Ending, name: str, grace_s: float) -> ScriptFailed | ScriptLost | None:
-    """Return what the ending means; None for success, also for success after a stop."""
+def failure_of(
+    ending: Ending,
+    name: str,
+    grace_s: float,
+    *,
+    log: str | None = None,
+    limit: int = MAX_CHARACTERS,
+) -> ScriptFailed | ScriptLost | None:
+    """Return what the ending means; None for success, also for success after a stop.
+
+    Parameters
+    ----------
+    log : str, optional
+        Where all of its output is, which is told before the end of it.
+    limit : int
+        Most characters, the class before them included.
+    """
     if ending.code == 0 and not ending.was_killed:
         return None
+    where = "" if log is None else f"; whole log: {log}"
     if ending.was_killed:
         return ScriptLost(
-            f"{name} was stopped: it still ran {grace_s:g} s after SIGTERM, and was killed"
+            f"{name} was stopped: it still ran {grace_s:g} s after SIGTERM, and was killed{where}"
         )
     if ending.was_stopped:
-        return ScriptLost(
-            _with_errors(f"{name} was stopped: after SIGTERM it {_how(ending)}", ending)
-        )
+        text = f"{name} was stopped: after SIGTERM it {_how(ending)}{where}"
+        return ScriptLost(_with_errors(text, ending, limit))
     if ending.code == -signal.SIGKILL:
-        return ScriptLost(f"{name} was killed (SIGKILL); {_MEMORY}")
+        return ScriptLost(f"{name} was killed (SIGKILL); {_MEMORY}{where}")
     exception = find_exception(ending.errors)
-    text = f"{name} {_how(ending)}"
+    text = f"{name} {_how(ending)}{where}"
     if exception:
         text = f"{_cut(exception, _MAX_EXCEPTION)}; {text}"
-    return ScriptFailed(_with_errors(text, ending, but=exception))
+    return ScriptFailed(_with_errors(text, ending, limit, but=exception))
 
 
 def find_exception(errors: bytes) -> str | None:
@@ -69,11 +84,11 @@ def find_exception(errors: bytes) -> str | None:
     return None
 
 
-def _with_errors(text: str, ending: Ending, *, but: str | None = None) -> str:
+def _with_errors(text: str, ending: Ending, limit: int, *, but: str | None = None) -> str:
     """Append as many of the last lines of standard error as there is room for."""
-    room = MAX_CHARACTERS - len("AlgorithmError: ") - len(text) - len("; stderr ends: ")
+    room = limit - len("AlgorithmError: ") - len(text) - len("; stderr ends: ")
     shown: list[str] = []
-    lines = [line for line in _lines(ending.errors) if line.strip() not in {"", but}]
+    lines = [line for line in _lines(ending.errors) if line.strip(" ~^|") not in {"", but}]
     for line in reversed(lines[-_SHOWN_LINES:]):
         stripped = " ".join(line.split())
         room -= len(stripped) + len(" | ")

@@ -2,7 +2,9 @@
 
 As sagemaker-training: a package is installed from its folder, together with ``requirements.txt``;
 beside a Python file ``requirements.txt`` is; a command installs for itself.  With nothing to
-install there is no pip and no network.
+install, as where every line names what is installed already, there is no pip and no network.
+
+Sources: PEP 508 for names, versions and markers; all other lines are pip's business.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from crossfold.errors import UserError
@@ -65,5 +68,21 @@ def _is_error(line: str) -> bool:
 def _asks_for_something(path: Path) -> bool:
     if not path.is_file():
         return False
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    asked = (re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
+    return not all(_is_met(line) for line in asked if line)
+
+
+def _is_met(line: str) -> bool:
+    """Say whether a line names an installed package, or none for this machine."""
+    from packaging.requirements import Requirement
+
+    try:
+        wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            return True
+        if wanted.url or wanted.extras:
+            return False
+        return wanted.specifier.contains(version(wanted.name), prereleases=True)
+    except (PackageNotFoundError, TypeError, ValueError):
+        return False

@@ -12,19 +12,22 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from crossfold.contract.failure import MAX_CHARACTERS
 from crossfold.contract.hosts import Hosts
 from crossfold.contract.json_files import read_json_object
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
-from train.script.child import Ending, Program, run_child
+from crossfold.source.beside_model import bring_code, can_serve, files_to_bring
+from train.script.child import Program, run_child
 from train.script.entry_point import EntryPoint, find_entry_point
 from train.script.environment import Invocation, Situation, decoded, describe
-from train.script.errors import OwnReason
+from train.script.errors import OwnReason, ScriptFailed, ScriptLost
 from train.script.failure import failure_of
 from train.script.installs import installation, pip_reason
+from train.script.mistyped import refuse_mistyped
 from train.script.source import Source, fetch_source, submit_directory
 
 GRACE = "CROSSFOLD_SCRIPT_GRACE_S"
@@ -35,6 +38,8 @@ _MAX_GRACE_S = 3600.0
 _AFTER_GRACE_S = 3.0
 # A pip that is stopped has nothing to save.
 _INSTALL_GRACE_S = 2.0
+# Leaves room for what its driver adds: which fold, its job and log stream, and how the others did.
+_FOLD_CHARACTERS = MAX_CHARACTERS - 320
 # Linux takes no longer argument or variable than 32 pages, its closing zero included.
 _PAGES_PER_TEXT = 32
 _LAUNCHERS = (
@@ -58,6 +63,8 @@ class PreparedScript:
         What it is told of the hosts.
     grace_s : float
         Seconds between SIGTERM and SIGKILL.
+    files : tuple of str
+        What was brought of it and belongs beside a model, named from its folder.
     digest : str
         SHA-256 of the source as it was brought, as an installation may write beside it; empty
         where nobody asks, for one run.
@@ -67,6 +74,7 @@ class PreparedScript:
     entry: EntryPoint
     hosts: Hosts
     grace_s: float
+    files: tuple[str, ...]
     digest: str
 
     @property
@@ -90,6 +98,7 @@ class PreparedScript:
         stop: StopRequest,
         *,
         into: int | None = None,
+        log: str | None = None,
         grace_s: float | None = None,
     ) -> None:
         """Run it to its end on the tree of `job`.
@@ -97,7 +106,9 @@ class PreparedScript:
         Parameters
         ----------
         into : int, optional
-            Descriptor that gets its output and errors instead of this process's own.
+            Descriptor that gets its output and errors instead of this process's own: it is a fold.
+        log : str, optional
+            Where all of that is kept, for the reason of a failure.
         grace_s : float, optional
             Less than the usual.
 
@@ -113,7 +124,7 @@ class PreparedScript:
         grace_s = self.grace_s if grace_s is None else min(grace_s, self.grace_s)
         invocation = describe(_situation(job, self.hosts))
         program = _program(job, self.source, self.entry, invocation)
-        for folder in (job.opt_ml.model, job.opt_ml.output_data):
+        for folder in (job.opt_ml.model, job.opt_ml.output_data, job.opt_ml.intermediate):
             folder.mkdir(parents=True, exist_ok=True)
         # On this host; the leader has cleared what all of them may share.
         job.opt_ml.failure.unlink(missing_ok=True)
@@ -122,7 +133,12 @@ class PreparedScript:
         n_given = len(invocation.arguments) // 2
         job.log(f"script {self.name} from {self.source.origin}; {n_given} hyperparameters")
         ending = run_child(program, stop, grace_s=grace_s, into=into)
-        _report(job, self.entry, ending, grace_s)
+        if ending.left_behind:
+            job.log(f"{ending.left_behind} processes that {self.name} left behind were ended")
+        limit = MAX_CHARACTERS if into is None else _FOLD_CHARACTERS
+        failure = failure_of(ending, self.name, grace_s, log=log, limit=limit)
+        if failure is not None:
+            _fail(job, failure)
 
 
 def prepare_script(job: Job, hosts: Hosts, stop: StopRequest) -> PreparedScript:
@@ -138,14 +154,16 @@ def prepare_script(job: Job, hosts: Hosts, stop: StopRequest) -> PreparedScript:
     grace_s = _grace_s(job.environ)
     _refuse_launchers(job.hyperparameters)
     source = fetch_source(job.opt_ml, job.hyperparameters, job.environ)
+    refuse_mistyped(job.request, source.folder)
     entry = find_entry_point(source.folder, job.request.script or "")
+    files = files_to_bring(source.folder)
     digest = "" if job.request.mode == "script" else _digest(source.folder)
     _install(job, source, entry, stop)
-    return PreparedScript(source, entry, hosts, grace_s, digest)
+    return PreparedScript(source, entry, hosts, grace_s, files, digest)
 
 
 def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
-    """Run the user's script to its end.
+    """Run the user's script to its end; put its code beside its model.
 
     Raises
     ------
@@ -156,7 +174,14 @@ def run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
     Stopped
         A stop was asked for before the script was started.
     """
-    prepare_script(job, hosts, stop).run(job, stop)
+    script = prepare_script(job, hosts, stop)
+    script.run(job, stop)
+    model = job.opt_ml.model
+    # A folder that is merged from several hosts needs the code once.
+    has_model = model.is_dir() and any(model.iterdir())
+    if hosts.is_leader and (has_model or can_serve(script.folder, script.name)):
+        # Without a word: what the script printed last may be half a line, which a tuner reads.
+        bring_code(model, script.folder, script.files, script.name, job.log)
 
 
 def _digest(folder: Path) -> str:
@@ -238,11 +263,11 @@ def _program(job: Job, source: Source, entry: EntryPoint, invocation: Invocation
     environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     environ.setdefault("PYTHONUNBUFFERED", "1")
     environ["PATH"] = _path_with_python(job.environ.get("PATH") or os.defpath)
-    for text in invocation.arguments:
-        if not _can_be_passed(text):
+    for name, text in zip(invocation.arguments[::2], invocation.arguments[1::2], strict=True):
+        if not _can_be_passed(name + text):
             raise UserError(
-                f"hyperparameter {text[:80]!r} holds a zero byte or half a character, which no "
-                "program's argument can"
+                f"hyperparameter {name.lstrip('-')[:80]!r} is {text[:80]!r}; expected neither a "
+                "zero byte nor half a character, which no program's argument can hold"
             )
     program = Program((*entry.argv, *invocation.arguments), source.folder, environ)
     return replace(program, reach=entry.reach)
@@ -277,12 +302,7 @@ def _path_with_python(path: str) -> str:
     return path if own in path.split(os.pathsep) else os.pathsep.join((own, path))
 
 
-def _report(job: Job, entry: EntryPoint, ending: Ending, grace_s: float) -> None:
-    if ending.left_behind:
-        job.log(f"{ending.left_behind} processes that {entry.name} left behind were ended")
-    failure = failure_of(ending, entry.name, grace_s)
-    if failure is None:
-        return
+def _fail(job: Job, failure: ScriptFailed | ScriptLost) -> NoReturn:
     if job.opt_ml.failure.is_file():
         raise OwnReason(f"{failure}; the script's own reason is in the failure file")
     raise failure

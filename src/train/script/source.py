@@ -22,8 +22,8 @@ from pathlib import Path
 from crossfold.contract.hyperparameters import is_nothing, unquote
 from crossfold.contract.paths import OptMl
 from crossfold.errors import PlatformError, UserError
-from train.script.archive import unpack
-from train.script.s3_object import download
+from crossfold.source.archive import unpack
+from crossfold.source.s3_object import download
 
 CHANNEL = "code"
 _ARCHIVE = "sourcedir.tar.gz"
@@ -32,6 +32,7 @@ _REGION = "sagemaker_region"
 # Beside ``code``: that it is a copy of ours.  Written first, so that half a copy is known as one.
 _NOTE = ".code-is-a-copy"
 _PREVIOUS = "code.previous"
+_INSTEAD = "give the source as channel 'code'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +108,14 @@ def _setting(
 def _download(uri: str, folder: Path, *, region: str | None, environ: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="source-") as scratch:
         archive = Path(scratch) / _ARCHIVE
-        download(uri, archive, region=region, environ=environ)
+        download(uri, archive, region=region, environ=environ, instead=_INSTEAD)
         unpack(archive, folder)
 
 
 def _place(opt_ml: OptMl, given: str | None) -> Path:
     """Return the file or folder of this machine that holds the code."""
     if given is not None:
-        place = Path(given.removeprefix("file://"))
+        place = opt_ml.here(Path(given.removeprefix("file://")))
         if not _exists(place):
             raise UserError(
                 f"sagemaker_submit_directory is {given!r}, which does not exist; expected an "

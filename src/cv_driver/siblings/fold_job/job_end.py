@@ -17,8 +17,10 @@ Fault = Literal["none", "capacity", "stopped", "platform", "lasting"]
 
 _LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _OURS = re.compile(r"(UserError|AlgorithmError|PlatformError): ")
-_EXIT_CODE = re.compile(r", exit code: \d+$")
+_EXIT_CODE = re.compile(r" ?, exit code: \d+$")
 _STOPPED_WORDS = "stopped before a model existed"
+# The driver's failure file shows 1,024 characters, of which job names and the log's place need 300.
+_MAX_TEXT = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ def read_end(described: Mapping[str, Any]) -> JobEnd:
         fault, text = _stopped(str(described.get("SecondaryStatus", "")))
         kind = "PlatformError"
     else:
-        fault, kind, text = _failed(str(described.get("FailureReason", "")))
+        # A failure file ends with a line break, which comes back in the middle of the reason.
+        fault, kind, text = _failed(" ".join(str(described.get("FailureReason", "")).split()))
+    if len(text) > _MAX_TEXT:
+        text = f"{text[: _MAX_TEXT - 1]}…"
     return JobEnd(fault, f"{kind}: in job {name}: {text} (log: {_LOG_GROUP}, stream {name}/…)")
 
 

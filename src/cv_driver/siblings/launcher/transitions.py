@@ -105,6 +105,9 @@ class Transitions:
         for state in self.states.values():
             if state.phase not in self._steps:
                 continue
+            if state.phase == "waiting" and state.may_exist and not self.has_jobs_left:
+                # No create will find its name taken: it is looked for until it would be shown.
+                state.phase = "unsure"
             not_before = state.not_before
             if state.phase == "waiting":
                 if not may_create or not self.has_jobs_left:
@@ -172,6 +175,7 @@ class Transitions:
         except NotFound:
             # Not made, or not shown yet: then the next create finds its name taken.
             if state.phase == "unsure":
+                state.may_exist = now < state.unanswered_at + _MADE_BY_S
                 state.enter("waiting", now, wait_s=_UNSEEN_S)
             else:
                 state.not_before = now + _UNSEEN_S

@@ -30,6 +30,10 @@ def announce_folds(plan: FoldPlan, indexes: Sequence[int], *, n_there: int, now:
         parts.append(f"names are cut to 63 characters, with a hash of {parent.name!r}")
     if driver.resources.keep_alive_s:
         parts.append(f"instances are kept {driver.resources.keep_alive_s} s for folds to come")
+    if parent.n_instances > 1:
+        parts.append(
+            f"warning: the driver has {parent.n_instances} instances and uses 1; start it with 1"
+        )
     if n_there:
         parts.append(f"{n_there} exist from an earlier start")
     if driver.region is not None and driver.region != parent.region:

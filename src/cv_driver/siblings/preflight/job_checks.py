@@ -131,11 +131,6 @@ def check_parent(parent: Parent, driver: DriverOptions, now: float) -> None:
             "heterogeneous cluster, which has no warm pools; set fold_keep_alive_s=0, or start it "
             "with InstanceType and InstanceCount in place of InstanceGroups"
         )
-    if parent.n_instances > 1:
-        raise UserError(
-            f"{where} has {parent.n_instances} instances, of which {parent.n_instances - 1} would "
-            f"idle while its folds run as jobs of their own; start it with 1, or {INSTEAD}"
-        )
     is_spot = uses_spot(parent, resources)
     if resources.keep_alive_s and is_spot:
         raise UserError(

@@ -1,4 +1,4 @@
-"""One object of S3 → a file.  The only module of `train` that imports boto3, when it is called.
+"""One object of S3 → a file.  The only module of this package that imports boto3, when called.
 
 Sources: boto3's documentation, "Configuration" (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_S3``);
 sagemaker-training's README (``S3_ENDPOINT_URL``); API reference of S3, "GetObject".
@@ -6,6 +6,7 @@ sagemaker-training's README (``S3_ENDPOINT_URL``); API reference of S3, "GetObje
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,8 +22,20 @@ _GONE = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 _DENIED = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
 
-def download(uri: str, path: Path, *, region: str | None, environ: Mapping[str, str]) -> None:
-    """Write the object to `path`.
+def download(
+    uri: str, path: Path, *, region: str | None, environ: Mapping[str, str], instead: str
+) -> None:
+    """Write the object to `path`, without starting a thread: `serve` forks afterwards.
+
+    Parameters
+    ----------
+    uri : str
+    path : Path
+    region : str, optional
+    environ : mapping
+        Where ``S3_ENDPOINT_URL`` may be.
+    instead : str
+        What to do where S3 cannot be used at all, for the message.
 
     Raises
     ------
@@ -38,12 +51,13 @@ def download(uri: str, path: Path, *, region: str | None, environ: Mapping[str, 
         raise UserError(f"the source is {uri!r}; expected s3://BUCKET/KEY of a tar.gz archive")
     try:
         import boto3
+        from boto3.s3.transfer import TransferConfig
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     except ImportError as error:
         raise UserError(
             f"{uri} cannot be read: this image has no boto3; build it with "
-            "REQUIREMENTS='runtime.txt script-mode.txt', or give the source as channel 'code'"
+            f"REQUIREMENTS='runtime.txt script-mode.txt', or {instead}"
         ) from error
     config = Config(
         connect_timeout=_CONNECT_S,
@@ -57,11 +71,12 @@ def download(uri: str, path: Path, *, region: str | None, environ: Mapping[str, 
             endpoint_url=environ.get("S3_ENDPOINT_URL") or None,
             config=config,
         )
-        client.download_file(bucket, key, str(path))
+        with contextlib.closing(client):
+            client.download_file(bucket, key, str(path), Config=TransferConfig(use_threads=False))
     except NoCredentialsError as error:
         raise UserError(
             f"{uri} cannot be read: the container has no credentials (network isolation?); "
-            "give the source as channel 'code'"
+            f"{instead}"
         ) from error
     except ClientError as error:
         raise _explained(uri, str(error.response.get("Error", {}).get("Code")), error) from error

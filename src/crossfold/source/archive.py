@@ -99,10 +99,19 @@ class _Unpacking:
                 guarded.is_header = False
                 self._write(tar, member)
                 guarded.next_header()
+            # The checksum of gzip stands behind all that tarfile reads.
+            self._drain(plain)
         for path in self._folder.rglob("*"):
             if path.is_symlink() and not self._is_inside(os.path.realpath(path)):
                 self._refuse(path.name, "is a link that leads out of the archive")
         return self._n_files
+
+    def _drain(self, plain: IO[bytes]) -> None:
+        n_bytes = 0
+        while block := plain.read(_BLOCK_BYTES):
+            n_bytes += len(block)
+            if n_bytes > self._limits.small_bytes:
+                self._refuse("", f"is followed by more than {self._limits.small_bytes:,} bytes")
 
     def _count(self, member: tarfile.TarInfo) -> None:
         self._n_members += 1
