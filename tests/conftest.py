@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile(
     "here", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
+settings.register_profile(
+    "ci", parent=settings.get_profile("here"), derandomize=True, database=None
+)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 _LONGEST_NAMED_BYTES = 40
@@ -54,13 +57,23 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect_here)
 
 
-@pytest.fixture(autouse=True)
-def no_job_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide what a surrounding job or shell may have set."""
-    for name in _settings_of_jobs(os.environ):
-        monkeypatch.delenv(name)
+@pytest.fixture(scope="session", autouse=True)
+def heeded_interrupt() -> None:
+    """Heed Ctrl-C: a shell's background job ignores it, and so would every process begun here."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _settings_of_jobs(environ: Mapping[str, str]) -> list[str]:
+@pytest.fixture(scope="session", autouse=True)
+def no_outer_settings() -> Iterator[None]:
+    """Hide what a surrounding job or shell may have set, also from fixtures of a whole file."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _outer_settings(os.environ):
+            patch.delenv(name)
+        yield
+
+
+def _outer_settings(environ: Mapping[str, str]) -> list[str]:
     prefixes = ("SM_", "SAGEMAKER_", "TRAINING_JOB_", "AWS_", "CV_", "ALGORITHM_")
-    return [name for name in environ if name.startswith(prefixes)]
+    # Clients of servers on this machine would ask a proxy for them.
+    return [n for n in environ if n.startswith(prefixes) or n.lower().endswith("_proxy")]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -35,6 +36,10 @@ COMMAND = (sys.executable, "-Iu", "-m", "serve")
 READY_S = 60.0
 STOP_S = 40.0
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+# Below the ports that Linux gives to whoever asks for any: nobody is given one of them between its
+# choice and its use, which are a second apart.  Processes of one run begin far from each other.
+_PORTS = range(10_000, 30_000)
+_offsets = itertools.count(211 * os.getpid())
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +185,13 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody has now, another one each time."""
+    for offset in itertools.islice(_offsets, len(_PORTS)):
+        port = _PORTS[offset % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("every port is taken")
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ SageMaker:
         DefaultS3Bucket: {bucket}
 """
 _LOCAL = ("127.0.0.1", "localhost")
+# Where both are set, most programs heed the second.
+_NO_PROXY = ("NO_PROXY", "no_proxy")
 
 
 def default_bucket(region: str) -> str:
@@ -39,7 +41,8 @@ def write_sdk_defaults(settings: Settings) -> Path:
 
 def exports(settings: Settings, sdk_defaults: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a client needs; `environ` tells what its proxy setting is today."""
-    without_proxy = [each for each in environ.get("NO_PROXY", "").split(",") if each]
+    given = ",".join(environ.get(name, "") for name in _NO_PROXY)
+    without_proxy = ",".join(dict.fromkeys([*filter(None, given.split(",")), *_LOCAL]))
     return {
         "AWS_ENDPOINT_URL": settings.endpoint,
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
@@ -49,7 +52,7 @@ def exports(settings: Settings, sdk_defaults: Path, environ: Mapping[str, str]) 
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": ",".join(dict.fromkeys([*without_proxy, *_LOCAL])),
+        **dict.fromkeys(_NO_PROXY, without_proxy),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(sdk_defaults),
         "SAGEMAKER_VALIDATE_ROLE": "false",
     }

@@ -10,11 +10,12 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local_test.control_plane.plane_process import RunningPlane, free_port, plane_process
+from local_test.control_plane.plane_process import RunningPlane, plane_process
 from tests.browser.chromium import Browser, Tab, browser, find_browser
 from tests.browser.page_jobs import Jobs
 from tests.conftest import ROOT
 from tests.control_plane.served_page import ServedPage
+from tests.serving import free_port
 
 NOT_ASKED = "a browser is slow to start; say `make test-browser`"
 NO_BROWSER = (

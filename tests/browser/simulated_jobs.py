@@ -22,6 +22,7 @@ _RANGES = {
     "IntegerParameterRanges": [{"Name": "max_depth", "MinValue": "2", "MaxValue": "8"}],
     "CategoricalParameterRanges": [{"Name": "policy", "Values": ["depthwise", "lossguide"]}],
 }
+_HYPERPARAMETERS = {"long": "v" * 400, "_tuning_objective_metric": METRIC}
 
 
 def score(number: int) -> float:
@@ -37,7 +38,7 @@ def full_plane() -> SimulatedPlane:
     simulated.run(300)
     definitions = {"MetricDefinitions": [{"Name": METRIC, "Regex": "validation:rmse=([0-9.]+);"}]}
     for name in ("solo", "solo-f0", "solo-f1", "solo-f2", LONG):
-        given: dict[str, Any] = training_request(name, HyperParameters={"long": "v" * 400})
+        given: dict[str, Any] = training_request(name, HyperParameters=_HYPERPARAMETERS)
         given["AlgorithmSpecification"] |= definitions
         simulated.call("CreateTrainingJob", **given)
     simulated.run(20)

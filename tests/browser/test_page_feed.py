@@ -75,8 +75,8 @@ def test_a_long_log_is_followed_and_never_loaded_whole(
         "line 19999"
     )
 
-    lines += [f"more {each}" for each in range(4500)]
-    page.wait("document.querySelector('.lines').innerText.includes('more 4499')")
+    lines += [f"more {each}" for each in range(2900)]
+    page.wait("document.querySelector('.lines').innerText.includes('more 2899')")
     assert page.evaluate("document.querySelectorAll('.line').length") == 3000
     at_end = "(() => { const l = document.querySelector('.lines');"
     at_end += " return l.scrollHeight - l.clientHeight - l.scrollTop < 2; })()"
@@ -124,14 +124,20 @@ def test_numbers_are_those_of_others(served: ServedPage, opened: Callable[..., T
     assert found["ticks"][0] == [58, 60, 62, 64, 66]
     assert found["ticks"][1] == [0.001, 0.01, 0.1, 1, 10, 100]
     assert found["ticks"][2] == [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]
+    assert found["reversed"] == [0.999, 0.997, 0.99, 0.97, 0.9, 0.7]
+    assert found["whole"] == [2, 3, 4]
+    assert found["times"] == [[15, 30, 45, 60, 75], [3600, 7200]]
     assert found["words"] == ["1:02:05", "58.7772", "gbtree"]
+    assert found["exact"] == ["0x1F", "Infinity", "1_000", "250000", "0.1235", "1e-8"]
+    assert found["pieces"] == [["_tuning_", "objective_", "metric"], ["::"], ["a.", "b:", "c"]]
 
 
 # Called with the values whose spread is asked for.
 _ASKED = """async (values) => {
   const {spread, bestSoFar} = await import('/_plane/page/model.js');
-  const {countTicks, logTicks, niceTicks, scaleOf} = await import('/_plane/page/scales.js');
-  const {duration, number, valueShown} = await import('/_plane/page/wording.js');
+  const scales = await import('/_plane/page/scales.js');
+  const {countTicks, logTicks, niceTicks, scaleOf, timeTicks} = scales;
+  const {duration, number, pieces, valueShown} = await import('/_plane/page/wording.js');
   const trial = (number, value, status) => ({number, value, status, job: '', epochs: []});
   const trials = [trial(1, null, 'Failed'), trial(2, 5, 'Completed'), trial(3, 3, 'Completed'),
     trial(4, 1, 'InProgress'), trial(5, 4, 'Stopped')];
@@ -143,6 +149,12 @@ _ASKED = """async (values) => {
     least: best('Minimize'),
     most: best('Maximize'),
     log: [0.01, 0.1, 1].map(log.place),
+    reversed: scaleOf({low: 0.5, high: 0.999, scale: 'ReverseLogarithmic'}, [], 0, 1).ticks,
+    whole: scaleOf({low: 2, high: 4, is_whole: true}, [], 0, 1).ticks,
+    times: [timeTicks(1, 89, 6), timeTicks(100, 9000, 3)],
+    exact: ['0x1F', 'Infinity', '1_000', '250000', '0.123456', '1e-8']
+      .map(valueShown),
+    pieces: ['_tuning_objective_metric', '::', 'a.b:c'].map(pieces),
     reverse: reverse.place(1 - Math.sqrt(0.001)),
     ticks: [niceTicks(56.9, 67.8, 5), logTicks(0.001, 100), countTicks(20, 10)],
     words: [duration(3725), number(58.77720055252813), valueShown('"gbtree"')],

@@ -124,16 +124,49 @@ def test_a_screen_reader_is_told_what_everything_is(
     assert (roles.count("main"), roles.count("banner")) == (1, 1)
     assert page.evaluate("document.querySelectorAll('h1').length") == 1
     assert {"status"} <= set(roles)
+    # Nothing is read out that nobody asked for, however often it changes.
+    aloud = "[...document.querySelectorAll('[role=status]')].map((each) => each.innerText)"
+    assert set(page.evaluate(aloud)) == {"Live", ""}
     charts = page.evaluate("[...document.querySelectorAll('.plot')].map((each) => each.ariaLabel)")
     assert all(len(label) > 30 for label in charts)
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((h) => +h.tagName[1])")
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+def test_who_comes_back_is_where_they_were(page_url: str, opened: Callable[..., Tab]) -> None:
+    page = opened(page_url, height=300, title="Jobs")
+    page.evaluate("document.querySelector('#card-Training-jobs').scrollIntoView()")
+    page.wait("scrollY > 50")
+    place = page.evaluate("scrollY")
+    page.evaluate("document.querySelector('a[href=\"#/training/solo\"]').click()")
+    page.wait("document.activeElement.id === 'title' && scrollY === 0")
+
+    page.evaluate("history.back()")
+
+    page.wait("document.activeElement.innerText === 'solo'")
+    assert page.evaluate("scrollY") == place
+    page.evaluate("history.forward()")
+    page.wait("document.activeElement.id === 'title' && location.hash === '#/training/solo'")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_name_is_broken_where_its_words_meet(
+    page_url: str, opened: Callable[..., Tab], width: int
+) -> None:
+    page = opened(f"{page_url}#/training/solo", width=width, title="solo")
+    page.wait("[...document.querySelectorAll('dt')].some((each) => each.innerText[0] === '_')")
+
+    pieces = page.evaluate(_PIECES)
+
+    assert ["_tuning_", "objective_", "metric"] in [[text for text, _ in name] for name in pieces]
+    assert [text for name in pieces for text, n_lines in name if n_lines > 1] == []
+
+
 def test_a_chart_can_be_read_as_a_table(page_url: str, opened: Callable[..., Tab]) -> None:
     page = opened(f"{page_url}#/tuning/search", title="search")
     tab_to(page, "on.tagName === 'SUMMARY'")
     page.press("Enter")
+    page.wait("document.querySelectorAll('details[open] tbody tr').length > 0")
 
     rows = page.evaluate(
         "[...document.querySelectorAll('details[open] tbody tr')].map((row) => row.innerText)"
@@ -143,6 +176,29 @@ def test_a_chart_can_be_read_as_a_table(page_url: str, opened: Callable[..., Tab
     assert len(rows) == TRIALS
     assert rows[6].split("\t") == ["#7", "Completed", f"{score(7):.6g}", f"{best:.6g}"]
     assert rows[3].split("\t")[1:3] == ["Failed", "–"]
+
+
+def test_trials_that_failed_for_one_reason_stand_together(
+    page_url: str, opened: Callable[..., Tab]
+) -> None:
+    page = opened(f"{page_url}#/tuning/search", title="search")
+    page.wait("document.querySelectorAll('.reasons li').length === 1")
+
+    links = page.evaluate(
+        "[...document.querySelectorAll('.reasons a')].map((each) => each.innerText)"
+    )
+
+    assert links == [f"#{number}" for number in FAILED]
+
+
+def test_a_search_that_finds_nothing_says_so(page_url: str, opened: Callable[..., Tab]) -> None:
+    page = opened(page_url, title="Jobs")
+    page.evaluate("document.querySelector('#find').focus()")
+
+    page.type("no such thing")
+
+    page.wait("document.querySelector('main h2').innerText === 'Nothing found'")
+    assert page.evaluate("document.activeElement.id") == "find"
 
 
 def test_a_failed_trial_has_a_form_of_its_own(page_url: str, opened: Callable[..., Tab]) -> None:
@@ -185,6 +241,20 @@ def test_nothing_is_wider_than_the_page(
     assert ground == ("rgb(15, 20, 27)" if is_dark else "rgb(245, 246, 248)")
 
 
+def test_paper_is_white_and_has_no_controls(page_url: str, opened: Callable[..., Tab]) -> None:
+    page = opened(f"{page_url}#/tuning/search", title="search")
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    page.call("Emulation.setEmulatedMedia", media="print", features=dark)
+
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    shown = page.evaluate(
+        "[...document.querySelectorAll('button, input, select, summary, .skip')]"
+        ".filter((each) => each.checkVisibility() && !each.closest('thead')).length"
+    )
+
+    assert (ink, shown) == ("rgb(22, 32, 46)", 0)
+
+
 def test_nothing_moves_for_those_who_do_not_want_it(
     page_url: str, opened: Callable[..., Tab]
 ) -> None:
@@ -199,4 +269,11 @@ def test_nothing_moves_for_those_who_do_not_want_it(
     assert page.evaluate(moving) == 0
 
 
+# Of every name of a hyperparameter its words, and on how many lines each of them stands.
+_PIECES = """[...document.querySelectorAll('dt')].map((name) =>
+  [...name.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => {
+    const range = document.createRange();
+    range.selectNode(node);
+    return [node.data, new Set([...range.getClientRects()].map((box) => box.top)).size];
+  }))"""
 _SETTLED = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 40)))"

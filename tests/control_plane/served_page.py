@@ -13,6 +13,7 @@ from local_test.control_plane.page.routes import Page
 from local_test.control_plane.running import moto_application
 from local_test.control_plane.server import Application, Server
 from local_test.control_plane.training.simulated import Script
+from tests.control_plane.hosting_world import HostingPlane
 from tests.control_plane.simulated_plane import SimulatedPlane
 from tests.control_plane.transform_world import TransformPlane
 
@@ -39,7 +40,10 @@ class ServedPage:
     """The plane of jobs that run for 100 seconds; a page that reads nothing is given up soon."""
 
     def __init__(
-        self, simulated: SimulatedPlane | TransformPlane | None = None, *, port: int = 0
+        self,
+        simulated: SimulatedPlane | TransformPlane | HostingPlane | None = None,
+        *,
+        port: int = 0,
     ) -> None:
         self.simulated = simulated or SimulatedPlane(Script(exits_s=100.0))
         self.logs = KeptLogs({})
@@ -60,7 +64,7 @@ class ServedPage:
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Return (status, headers, body)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET", path, headers=named)
         answer = connection.getresponse()

@@ -25,7 +25,8 @@ class Heard:
 class Container:
     """Echoes bodies, unless one of the fields says otherwise.
 
-    As a multi-model container it holds at most `capacity` models, and loads only while `may_load`.
+    It answers bodies that end with ``slow`` only while `may_answer`.  As a multi-model container it
+    holds at most `capacity` models, and loads only while `may_load`.
     """
 
     status: int = 200
@@ -33,8 +34,10 @@ class Container:
     answer: bytes | None = None
     waits_s: float = 0.0
     hangs_up: bool = False
+    drops_deletions: bool = False
     capacity: int = 2
     may_load: threading.Event = field(default_factory=threading.Event)
+    may_answer: threading.Event = field(default_factory=threading.Event)
     heard: list[Heard] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)
     port: int = 0
@@ -42,6 +45,7 @@ class Container:
     def __post_init__(self) -> None:
         container = self
         self.may_load.set()
+        self.may_answer.set()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -63,6 +67,7 @@ class Container:
 
     def close(self) -> None:
         self.may_load.set()
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -73,15 +78,19 @@ class Container:
 
     def wait_for(self, n_requests: int) -> None:
         """Wait until so many more have come."""
-        wanted, deadline = len(self.heard) + n_requests, time.monotonic() + 20
-        while len(self.heard) < wanted and time.monotonic() < deadline:
+        self.wait_until_heard(len(self.heard) + n_requests)
+
+    def wait_until_heard(self, n_requests: int) -> None:
+        """Wait until so many have come in all."""
+        deadline = time.monotonic() + 60
+        while len(self.heard) < n_requests and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         self.heard.append(Heard(handler.command, handler.path, headers, body))
-        if self.hangs_up:
+        if self.hangs_up or (self.drops_deletions and handler.command == "DELETE"):
             return
         status, text = self._answer(handler.command, handler.path, body)
         handler.send_response(status)
@@ -115,4 +124,6 @@ class Container:
 
     def _echo(self, body: bytes) -> tuple[int, bytes]:
         time.sleep(self.waits_s)
+        if body.endswith(b"slow"):
+            self.may_answer.wait()
         return self.status, body if self.answer is None else self.answer

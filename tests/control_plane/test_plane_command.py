@@ -15,9 +15,10 @@ import boto3
 import psutil
 import pytest
 
-from local_test.control_plane.plane_process import free_port, read_exports
+from local_test.control_plane.plane_process import read_exports
 from tests.conftest import ROOT
 from tests.control_plane.plane_training_world import training_request
+from tests.serving import free_port
 
 # A script that ignores SIGTERM and leaves a child in a session of its own.
 STUBBORN = "trap '' TERM; setsid sleep 300 & echo begun; while true; do sleep 0.1; done"
@@ -65,7 +66,7 @@ class Command:
         """Send a signal and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         self._log.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -225,7 +226,7 @@ def _works_below(process: psutil.Process, root: Path) -> bool:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local_test.control_plane.faults import Fault, Kind
-from local_test.control_plane.invoking.door import MOST_BYTES, Invocations
-from local_test.control_plane.listening import free_port, listen
+from local_test.control_plane.invoking.door import Invocations
+from local_test.control_plane.invoking.exchange import MOST_BYTES
+from local_test.control_plane.listening import listen
 from local_test.control_plane.server import Application, Server
 from tests.control_plane.hosting_world import HostingPlane, Life, variant
 from tests.control_plane.stand_in_container import Container
+from tests.serving import free_port
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -240,6 +243,21 @@ def test_a_body_of_six_mebibytes_passes_and_one_more_byte_does_not(served: Serve
     assert len(served.container.heard) == 1
 
 
+def test_of_a_request_that_breaks_off_the_container_hears_nothing(served: Served) -> None:
+    served.hosting.deploy()
+
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        head = (
+            "POST /endpoints/e/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        )
+        client.sendall(head.encode() + b"0.25")
+        client.shutdown(socket.SHUT_WR)
+        status = client.recv(12)
+
+    assert status == b"HTTP/1.1 400"
+    assert served.container.heard == []
+
+
 def test_a_response_of_more_than_six_mebibytes_is_a_model_error(served: Served) -> None:
     served.hosting.deploy()
     served.container.answer = b"x" * (MOST_BYTES + 1)
@@ -363,6 +381,25 @@ def test_where_there_is_no_room_the_model_that_was_not_used_for_longest_is_unloa
     assert len(served.container.models) == 2
 
 
+def test_a_model_that_answers_is_not_unloaded_for_another(served: Served) -> None:
+    served.container.capacity = 2
+    served.multi_model()
+    served.container.may_answer.clear()
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(served.invoke, b"slow", TargetModel="a.tar.gz")
+        served.container.wait_until_heard(2)
+        (answering,) = served.container.models
+        for letter in "bc":
+            served.invoke(b"1", TargetModel=f"{letter}.tar.gz")
+        loaded = set(served.container.models)
+        served.container.may_answer.set()
+
+    assert answering in loaded
+    assert len(loaded) == 2
+    assert slow.result()["Body"].read().endswith(b"slow")
+
+
 def test_a_container_that_has_no_room_for_a_single_model_is_a_model_error(served: Served) -> None:
     served.container.capacity = 0
     served.multi_model()
@@ -398,6 +435,32 @@ def test_without_a_cache_a_model_is_unloaded_after_each_answer(served: Served) -
     assert served.container.calls().count("POST /models") == 2
 
 
+def test_a_model_without_a_cache_stays_as_long_as_requests_are_under_way(served: Served) -> None:
+    served.multi_model(MultiModelConfig={"ModelCacheSetting": "Disabled"})
+    served.container.may_answer.clear()
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(served.invoke, b"slow", TargetModel="a.tar.gz")
+        served.container.wait_until_heard(2)
+        served.invoke(b"1", TargetModel="a.tar.gz")
+        while_slow = len(served.container.models)
+        served.container.may_answer.set()
+        answer = slow.result()["Body"].read()
+
+    assert answer.endswith(b"slow")
+    assert (while_slow, len(served.container.models)) == (1, 0)
+    assert served.container.calls().count("POST /models") == 1
+
+
+def test_an_answer_counts_also_where_its_model_cannot_be_unloaded(
+    served: Served,
+) -> None:
+    served.multi_model(MultiModelConfig={"ModelCacheSetting": "Disabled"})
+    served.container.drops_deletions = True
+
+    assert served.invoke(b"1", TargetModel="a.tar.gz")["Body"].read().endswith(b": 1")
+
+
 def test_a_model_that_still_loads_is_not_ready_and_answers_later(hasty: Served) -> None:
     hasty.multi_model()
     hasty.container.may_load.clear()
@@ -410,6 +473,30 @@ def test_a_model_that_still_loads_is_not_ready_and_answers_later(hasty: Served) 
         assert error["ResponseMetadata"]["HTTPStatusCode"] == 429
     assert hasty.invoke(TargetModel="a.tar.gz")["ContentType"] == "text/csv"
     assert hasty.container.calls().count("POST /models") == 1
+
+
+def test_models_that_hang_while_they_load_hold_up_no_other_endpoint(served: Served) -> None:
+    served.multi_model()
+    served.hosting.servers.keys.add("s3://models/many/d.tar.gz")
+    served.container.capacity = 4
+    served.container.may_load.clear()
+    other = Container()
+
+    with ThreadPoolExecutor(4) as pool:
+        targets = [f"{letter}.tar.gz" for letter in "abcd"]
+        hung = [pool.submit(served.invoke, TargetModel=each) for each in targets]
+        served.container.wait_until_heard(4)
+        served.address = other.address
+        served.hosting.endpoint("other")
+        served.hosting.run(4)
+        try:
+            answer = served.invoke(EndpointName="other", TargetModel="a.tar.gz")
+        finally:
+            served.container.may_load.set()
+            other.close()
+
+    assert answer["Body"].read().endswith(b": 1,2")
+    assert all(each.result()["ContentType"] == "text/csv" for each in hung)
 
 
 def test_only_multi_model_endpoints_take_a_target_model_and_they_need_one(served: Served) -> None:
@@ -428,7 +515,7 @@ def test_only_multi_model_endpoints_take_a_target_model_and_they_need_one(served
 
 
 def _raw(served: Served, method: str, path: str, body: bytes) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     scope = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/sagemaker/aws4_request"
     connection.request(method, path, body, {"Authorization": scope})
     status = connection.getresponse().status

@@ -15,6 +15,7 @@ from local_test.control_plane.storage.journal import FileJournal
 from local_test.control_plane.training.machine import Timings
 from local_test.control_plane.wire.errors import InternalFailure, ValidationError
 from tests.control_plane.hosting_world import DATA, IMAGE, HostingPlane, Life, variant
+from tests.control_plane.lossy_journal import LossyJournal
 
 _ARN = "arn:aws:sagemaker:us-east-1:123456789012:"
 _NEVER = Life(fails_s=3.0, ready_s=9.0, reason="it did not pass")
@@ -38,6 +39,35 @@ def test_an_endpoint_is_creating_until_every_instance_answers_and_then_in_servic
     ] == [("a", 1), ("b", 2)]
 
 
+def test_an_endpoint_needs_its_configuration_and_models_no_more_once_it_is_created() -> None:
+    plane = HostingPlane()
+    plane.model()
+    plane.config("c")
+    plane.endpoint()
+
+    plane.call("DeleteEndpointConfig", EndpointConfigName="c")
+    plane.call("DeleteModel", ModelName="m")
+    plane.run(4)
+
+    assert plane.status() == "InService"
+
+
+def test_an_endpoint_whose_model_is_gone_is_refused_and_after_a_restart_failed() -> None:
+    first = HostingPlane()
+    first.deploy()
+    first.call("DeleteModel", ModelName="m")
+    words = f'Could not find model "{_ARN}model/m".'
+
+    with pytest.raises(ValidationError) as refused:
+        first.endpoint("late")
+    second = HostingPlane(journal=first.journal)
+    second.run(1)
+
+    assert refused.value.message == words
+    assert [each["EndpointName"] for each in first.call("ListEndpoints")["Endpoints"]] == ["e"]
+    assert (second.status(), second.described()["FailureReason"]) == ("Failed", words)
+
+
 def test_a_server_gets_its_model_s_image_data_and_variables() -> None:
     plane = HostingPlane()
     plane.model(Environment={"A": "1"})
@@ -48,7 +78,6 @@ def test_a_server_gets_its_model_s_image_data_and_variables() -> None:
     (server,) = plane.servers.started
     launch = server.launch
     assert (launch.image, launch.model_data_url, launch.environment) == (IMAGE, DATA, {"A": "1"})
-    assert (launch.arguments, launch.entrypoint) == (("serve",), ())
     assert (launch.ping_within_s, launch.ping_every_s) == (90.0, 10.0)
     assert launch.title == "The primary container for production variant blue"
     assert not launch.is_multi_model
@@ -140,6 +169,21 @@ def test_names_are_unique_and_what_is_named_must_be_there() -> None:
         assert error.value.message == words
 
 
+def test_the_name_of_an_endpoint_is_taken_in_whatever_case_and_found_in_its_own() -> None:
+    plane = HostingPlane()
+    plane.deploy(name="Churn-A")
+
+    with pytest.raises(ValidationError) as taken:
+        plane.endpoint("churn-a")
+    with pytest.raises(ValidationError, match="Could not find endpoint"):
+        plane.described("churn-a")
+
+    assert taken.value.message == (
+        f'Cannot create already existing endpoint "{_ARN}endpoint/churn-a".'
+    )
+    assert plane.status("Churn-A") == "InService"
+
+
 def test_while_an_endpoint_is_updated_the_old_instances_serve_until_the_new_ones_do() -> None:
     plane = HostingPlane(lambda launch: Life(ready_s=5.0 if launch.image == "new" else 1.0))
     plane.deploy()
@@ -194,6 +238,30 @@ def test_an_instance_ends_after_the_request_that_it_answers() -> None:
     assert plane.described()["EndpointConfigName"] == "c2"
     assert while_busy == 2
     assert len(plane.servers.running()) == 1
+
+
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "the plane ends"])
+def test_what_ends_at_once_waits_for_no_request_of_an_earlier_configuration(
+    is_deleted: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    plane = HostingPlane(Life(ready_s=1.0, ends_s=1.0))
+    plane.deploy()
+    plane.picked().busy += 1
+    plane.config("c2", variant("green"))
+    plane.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="c2")
+    plane.run(3)
+    while_busy = len(plane.servers.running())
+
+    if is_deleted:
+        plane.call("DeleteEndpoint", EndpointName="e")
+        plane.run(2)
+    else:
+        plane.plane.close()
+        plane.clock.advance(2.0)
+        assert plane.plane.close()
+
+    assert while_busy == 2
+    assert plane.servers.running() == []
 
 
 def test_weights_hold_at_once_and_counts_as_soon_as_the_instances_answer() -> None:
@@ -342,6 +410,53 @@ def test_every_line_is_in_the_stream_of_its_instance_also_the_last_ones() -> Non
     ]
 
 
+def test_a_deleted_endpoint_does_not_wait_long_for_a_long_log() -> None:
+    long = tuple((0.0, f"{number:03} of 400 lines") for number in range(400))
+    plane = HostingPlane(Life(lines=long, ends_s=0.0))
+    plane.deploy()
+    begun = len(next(iter(plane.logs.lines.values())))
+
+    plane.call("DeleteEndpoint", EndpointName="e")
+    plane.run(0.1 * 160, step=0.1)
+
+    # The log has 1,280 pieces; in service one is handed on at each tick.
+    assert begun < 50
+    assert plane.call("ListEndpoints")["Endpoints"] == []
+    assert list(plane.logs.lines.values()) == [[text for _, text in long]]
+
+
+def test_a_plane_that_ends_waits_for_servers_and_not_for_their_logs() -> None:
+    long = tuple((0.0, f"{number:03} of 400 lines") for number in range(400))
+    plane = HostingPlane(Life(lines=long, ends_s=3.0))
+    plane.deploy()
+
+    calls = 0
+    while not plane.plane.close():
+        calls += 1
+        plane.clock.advance(1.0)
+
+    assert calls == 3
+    assert plane.servers.running() == []
+
+
+def test_a_full_disk_ends_no_endpoint_and_what_was_missed_is_written_later() -> None:
+    disk = LossyJournal()
+    plane = HostingPlane(journal=disk)
+    plane.deploy()
+    plane.endpoint("f")
+    disk.is_full = True
+
+    plane.call("DeleteEndpoint", EndpointName="e")
+    plane.run(4)
+    while_full = plane.status("f")
+    disk.is_full = False
+    plane.run(0.5)
+
+    assert while_full == "InService"
+    (kept,) = disk.load("endpoint")
+    assert (kept["name"], kept["status"]) == ("f", "InService")
+
+
 def test_a_plane_on_the_same_journal_serves_again_what_the_earlier_one_has_served() -> None:
     first = HostingPlane()
     first.deploy(variant("a"), variant("b"))
@@ -422,6 +537,21 @@ def test_a_model_without_capacity_fails_in_the_service_s_words() -> None:
         "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity"
     )
     assert plane.servers.started == []
+
+
+def test_an_endpoint_whose_instances_are_there_has_its_capacity() -> None:
+    plane = HostingPlane()
+    plane.model()
+    plane.config("c")
+    plane.endpoint()
+    plane.run(1)
+
+    plane.plane.faults.add(Fault("capacity", name="*"))
+    plane.run(4)
+    plane.endpoint("next")
+    plane.run(1)
+
+    assert (plane.status(), plane.status("next")) == ("InService", "Failed")
 
 
 def test_instances_take_as_long_as_the_plane_was_told() -> None:

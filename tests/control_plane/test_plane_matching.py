@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -24,8 +25,13 @@ TEMPTING = "a" * 40 + "c"
 
 def children() -> set[int]:
     """Return the processes of this test that search."""
-    own = psutil.Process().children(recursive=True)
-    return {each.pid for each in own if "matching_child.py" in " ".join(each.cmdline())}
+    found = set()
+    for each in psutil.Process().children(recursive=True):
+        # What an earlier test has left behind may end at any time.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "matching_child.py" in " ".join(each.cmdline()):
+                found.add(each.pid)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_a_job_with_such_an_expression_ends_and_nothing_searches_after_it() -> N
     assert job.status == "Completed"
     assert job.last_value("n") == 5.0
     assert len(while_it_lives) == 1
-    assert children() == before
+    assert children() <= before
 
 
 def test_the_end_of_a_plane_ends_what_searches_for_it() -> None:
@@ -116,7 +122,7 @@ def test_the_end_of_a_plane_ends_what_searches_for_it() -> None:
         world.clock.advance(1.0)
 
     assert len(while_it_lives) == 1
-    assert children() == before
+    assert children() <= before
 
 
 def test_a_matcher_that_is_dropped_ends_its_child() -> None:
@@ -127,7 +133,7 @@ def test_a_matcher_that_is_dropped_ends_its_child() -> None:
 
     del matcher
 
-    assert children() == before
+    assert children() <= before
 
 
 def test_a_child_that_was_killed_is_replaced() -> None:
@@ -139,7 +145,7 @@ def test_a_child_that_was_killed_is_replaced() -> None:
 
     assert matcher.search([r"(\d|x)"], ["a\u00e92"]).texts == [(0, 0, "2")]
     matcher.close()
-    assert children() == before
+    assert children() <= before
 
 
 def test_a_child_ends_with_its_plane_also_amid_a_search() -> None:
@@ -149,4 +155,4 @@ def test_a_child_ends_with_its_plane_also_amid_a_search() -> None:
         child.stdin.write(json.dumps([[ENDLESS], [TEMPTING]]).encode() + b"\n")
         child.stdin.close()
 
-        assert child.wait(20) is not None
+        assert child.wait(60) is not None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import math
+import socket
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -33,13 +36,10 @@ _URL = "s3://models/m/model.tar.gz"
 _LAUNCH = ServerLaunch(
     name="e-AllTraffic-i-1",
     image="image:1",
-    entrypoint=(),
-    arguments=("serve",),
     model_data_url=_URL,
     is_multi_model=False,
     environment={"OWN": "1"},
     is_isolated=False,
-    role="role",
     title="The primary container for production variant AllTraffic",
 )
 _ENDLESS = Script(exits_s=math.inf)
@@ -258,6 +258,38 @@ def test_a_container_that_does_not_heed_sigterm_is_killed_after_the_grace(tmp_pa
     assert world.executor.running() == {}
 
 
+def test_a_container_whose_answer_to_a_ping_never_ends_is_killed_after_the_grace(
+    tmp_path: Path,
+) -> None:
+    world = _Simulated(tmp_path, Script(exits_s=math.inf, term_s=math.inf))
+    server = world.servers.start(replace(_LAUNCH, model_data_url=None))
+    with _dripping(server.port) as is_asked:
+        assert is_asked.wait(20)
+
+        server.stop()
+        world.clock.advance(31.0)
+        server.state()
+
+        assert world.executor.running() == {}
+    assert _wait(server, "ended") == "ended"
+
+
+@pytest.mark.parametrize("content", [b"no archive", None], ids=["not packed", "missing"])
+def test_a_server_without_a_container_leaves_nothing_on_the_disk(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    world = _Simulated(tmp_path)
+    if content is not None:
+        world.store.write("models", "m/model.tar.gz", io.BytesIO(content))
+    server = world.servers.start(_LAUNCH)
+    _wait(server, "failed")
+    server.stop()
+    _wait(server, "ended")
+
+    assert server.output() == []
+    _wait_until_gone(tmp_path / "servers" / _LAUNCH.name)
+
+
 def test_a_container_that_never_pings_fails_when_its_time_is_over(tmp_path: Path) -> None:
     world = _Simulated(tmp_path)
     world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive(leads_out=False)))
@@ -340,6 +372,29 @@ class _Simulated:
     def _planned(self, launch: Launch, script: Script) -> Script:
         self.launches.append(launch)
         return script
+
+
+@contextlib.contextmanager
+def _dripping(port: int) -> Iterator[threading.Event]:
+    """Answer one request with a header that never ends; the event says that it has come."""
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            is_asked.set()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not is_over.wait(0.01):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            yield is_asked
+        finally:
+            is_over.set()
+            thread.join()
 
 
 def _upload(store: Store, url: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from local_test.control_plane.page.endpoint_detail import endpoint_detail
 from local_test.control_plane.page.events import Events
 from local_test.control_plane.page.feed import Feed
 from local_test.control_plane.page.routes import _policy
@@ -16,6 +17,7 @@ from local_test.control_plane.storage.log_reader import StoredLogs
 from local_test.control_plane.training.record import Emission
 from local_test.control_plane.training.simulated import Script
 from local_test.control_plane.wire.errors import ValidationError
+from tests.control_plane.hosting_world import DATA, IMAGE, HostingPlane, Life, variant
 from tests.control_plane.plane_training_world import training_request
 from tests.control_plane.served_page import GROUP, ServedPage
 from tests.control_plane.shown_jobs import document, training
@@ -199,8 +201,72 @@ def test_a_job_is_told_with_its_course_and_every_value() -> None:
         training_detail(simulated.plane, "never")
 
 
+def served_by(hosting: HostingPlane, key: str = "variants") -> list[tuple[Any, ...]]:
+    told = endpoint_detail(hosting.plane, "e")[key]
+    members = ("name", "weight", "share", "ready", "wanted", "requests")
+    variants = told if key == "variants" else told["variants"]
+    return [tuple(each[member] for member in members) for each in variants]
+
+
+def test_an_endpoint_is_told_with_its_variants_and_what_they_were_asked() -> None:
+    hosting = HostingPlane()
+    hosting.deploy(
+        variant("a", InitialVariantWeight=1, InitialInstanceCount=2),
+        variant("b", InitialVariantWeight=3),
+    )
+    for _ in range(5):
+        hosting.picked("a")
+
+    told = endpoint_detail(hosting.plane, "e")
+
+    assert served_by(hosting) == [("a", 1.0, 0.25, 2, 2, 5), ("b", 3.0, 0.75, 1, 1, 0)]
+    first = told["variants"][0]
+    assert (first["model"], first["image"], first["data"]) == ("m", IMAGE, DATA)
+    assert (told["config"], told["coming"], first["instance_type"]) == ("c", None, "ml.m5.large")
+    with pytest.raises(ValidationError, match="Could not find endpoint"):
+        endpoint_detail(hosting.plane, "never")
+
+
+def test_an_endpoint_on_its_way_is_told_with_what_serves_and_what_shall() -> None:
+    hosting = HostingPlane(Life(ready_s=3.0))
+    hosting.model()
+    hosting.config("c")
+    hosting.endpoint()
+    assert served_by(hosting) == [("AllTraffic", 1.0, 1.0, 0, 1, 0)]
+    hosting.run(6)
+
+    hosting.config("next", variant("new", InitialInstanceCount=2))
+    hosting.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="next")
+    hosting.run(1)
+
+    assert served_by(hosting) == [("AllTraffic", 1.0, 1.0, 1, 1, 0)]
+    assert served_by(hosting, "coming") == [("new", 1.0, 1.0, 0, 2, 0)]
+    assert endpoint_detail(hosting.plane, "e")["coming"]["config"] == "next"
+
+
+def test_an_endpoint_that_failed_is_told_even_where_nothing_of_it_is_left() -> None:
+    hosting = HostingPlane(Life(fails_s=1.0))
+    hosting.model()
+    hosting.config("c")
+    hosting.endpoint()
+    hosting.run(5)
+    assert hosting.status() == "Failed"
+    assert served_by(hosting) == [("AllTraffic", 1.0, 1.0, 0, 1, 0)]
+
+    hosting.call("DeleteModel", ModelName="m")
+    assert endpoint_detail(hosting.plane, "e")["variants"][0]["image"] is None
+    hosting.call("DeleteEndpointConfig", EndpointConfigName="c")
+    assert endpoint_detail(hosting.plane, "e")["variants"] == []
+
+
+def test_a_plane_without_endpoints_says_so(served: ServedPage) -> None:
+    status, answer = served.json("/_plane/endpoint?name=e")
+
+    assert (status, "has no endpoints" in answer["message"]) == (400, True)
+
+
 def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -20,9 +20,11 @@ TEXTS = [
     *[("quiet", ground) for ground in ("ground", "surface", "raised")],
     *[("accent", ground) for ground in ("ground", "surface", "raised")],
     *[(kind, f"{kind}-ground") for kind in ("done", "live", "early", "stopped", "failed")],
-    ("best", "surface"),
+    *[("best", ground) for ground in ("surface", "raised")],
     ("failed", "surface"),
 ]
+# Text on the row of the best trial, whose ground is a little of the best's colour.
+IN_BEST_ROW = ["ink", "quiet", "accent", "best"]
 # Marks, lines and edges of controls; 1.4.11 asks for 3.
 MARKS = [
     *[(kind, "surface") for kind in ("done", "live", "early", "stopped", "failed", "axis")],
@@ -33,7 +35,10 @@ MARKS = [
 ]
 
 
-def colours(theme: str) -> dict[str, tuple[float, float, float]]:
+Colour = tuple[float, float, float]
+
+
+def colours(theme: str) -> dict[str, Colour]:
     """Return the named colours of ``light`` or ``dark``."""
     text = (STATIC / "theme.css").read_text(encoding="utf-8")
     blocks = re.findall(r":root \{(.*?)\}", text, flags=re.DOTALL)
@@ -45,7 +50,7 @@ def colours(theme: str) -> dict[str, tuple[float, float, float]]:
     }
 
 
-def luminance(colour: tuple[float, float, float]) -> float:
+def luminance(colour: Colour) -> float:
     """Return the relative luminance as WCAG 2.2 defines it."""
     red, green, blue = (
         each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in colour
@@ -55,8 +60,25 @@ def luminance(colour: tuple[float, float, float]) -> float:
 
 def contrast(theme: str, one: str, other: str) -> float:
     named = colours(theme)
-    dark, bright = sorted((luminance(named[one]), luminance(named[other])))
+    return ratio(named[one], named[other])
+
+
+def ratio(one: Colour, other: Colour) -> float:
+    dark, bright = sorted((luminance(one), luminance(other)))
     return (bright + 0.05) / (dark + 0.05)
+
+
+def mixed(one: Colour, other: Colour, part: float) -> Colour:
+    """Return what `part` of a colour makes with the rest of the other one."""
+    red, green, blue = (a * part + b * (1 - part) for a, b in zip(one, other, strict=True))
+    return (red, green, blue)
+
+
+def declared(file: str, pattern: str) -> float:
+    """Return the number that a style sheet has at the one place that the pattern describes."""
+    found = re.findall(pattern, (STATIC / file).read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(found) == 1
+    return float(found[0])
 
 
 def test_black_on_white_is_21_to_1() -> None:
@@ -76,6 +98,32 @@ def test_marks_can_be_seen(theme: str) -> None:
     faint = {pair: contrast(theme, *pair) for pair in MARKS}
 
     assert {pair: found for pair, found in faint.items() if found < 3.0} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_on_the_row_of_the_best_trial_can_be_read(theme: str) -> None:
+    named = colours(theme)
+    part = declared("tables.css", r"tr\.is-best > \* \{\s+background: color-mix\(.*?(\d+)%") / 100
+    row = mixed(named["best"], named["surface"], part)
+
+    faint = {name: ratio(named[name], row) for name in IN_BEST_ROW}
+
+    assert {name: found for name, found in faint.items() if found < 4.5} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_lines_that_let_others_shine_through_can_be_seen(theme: str) -> None:
+    named = colours(theme)
+    opacity = declared("charts.css", r"path\.trial-line \{[^}]*stroke-opacity: ([\d.]+);")
+    without = declared("charts.css", r"line\.has-none \{[^}]*stroke-opacity: ([\d.]+);")
+    drawn = {"seq-best": opacity, "seq-worst": opacity, "axis": without}
+
+    faint = {
+        name: ratio(mixed(named[name], named["surface"], part), named["surface"])
+        for name, part in drawn.items()
+    }
+
+    assert {name: found for name, found in faint.items() if found < 3.0} == {}
 
 
 def test_both_themes_name_the_same_colours() -> None:

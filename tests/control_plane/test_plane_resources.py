@@ -5,7 +5,7 @@ from typing import Any
 
 from local_test.control_plane.resources import resources
 from local_test.control_plane.snapshot import snapshot
-from tests.control_plane.hosting_world import DATA, IMAGE
+from tests.control_plane.hosting_world import DATA, IMAGE, HostingPlane, variant
 from tests.control_plane.simulated_plane import SimulatedPlane
 from tests.control_plane.whole_plane import whole_plane
 
@@ -47,6 +47,20 @@ def test_a_kind_with_a_log_says_where_it_is(tmp_path: Path) -> None:
         "Transform jobs": ("/aws/sagemaker/TransformJobs", "batch/"),
         "Processing jobs": ("/aws/sagemaker/ProcessingJobs", "evaluate/"),
     }
+
+
+def test_an_endpoint_is_shown_with_its_instances_and_requests() -> None:
+    hosting = HostingPlane()
+    hosting.deploy(variant("a", InitialInstanceCount=2), variant("b", InitialVariantWeight=0.5))
+    before = resources(hosting.plane)[0]["facts"]
+    for name in ("a", "a", "b"):
+        hosting.picked(name)
+
+    assert before == {
+        "Configuration": "c",
+        "Variants": "a: 2 of 2 ready, weight 1, b: 1 of 1 ready, weight 0.5",
+    }
+    assert resources(hosting.plane)[0]["facts"]["Requests"] == "3"
 
 
 def test_a_plane_that_only_trains_has_nothing_else() -> None:

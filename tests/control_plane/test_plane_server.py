@@ -50,7 +50,7 @@ class Served:
         )
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
@@ -188,7 +188,7 @@ def test_an_unknown_admin_path_lists_the_known_ones(served: Served) -> None:
 
 
 def test_the_stores_cannot_be_emptied_from_outside(served: Served) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     connection.request("POST", "/moto-api/reset")
 
     assert connection.getresponse().status == 404
@@ -200,7 +200,7 @@ def test_a_plane_without_servers_of_models_says_that_it_serves_no_endpoints(serv
 
 
 def test_an_endpoint_is_asked_by_hand_without_a_signature(served: Served) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     connection.request("POST", "/endpoints/demo/invocations", body=b"1,2")
     answer = connection.getresponse()
 
@@ -238,7 +238,7 @@ def test_a_root_is_used_by_one_plane_at_a_time(tmp_path: Path) -> None:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -259,7 +259,7 @@ def test_a_page_in_a_browser_can_call_nothing(
 ) -> None:
     target = {"X-Amz-Target": "SageMaker.CreateTrainingJob"} if path == "/" else {}
     for method in ("POST", "OPTIONS"):
-        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
         body = json.dumps(training_request("from-a-page") if target else {"kind": "throttle"})
         connection.request(method, path, body, {**target, **headers})
         answer = connection.getresponse()

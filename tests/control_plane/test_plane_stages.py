@@ -40,7 +40,7 @@ def stages(tmp_path: Path, store: Store) -> Iterator[ThreadedStages]:
 
 
 def _end(work: Work[Result]) -> Result:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (result := work.poll()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -247,7 +247,7 @@ def test_asking_does_not_wait(tmp_path: Path, store: Store) -> None:
     held = threading.Event()
 
     def environment(job: TrainingJob) -> dict[str, str]:
-        assert held.wait(10)
+        assert held.wait(60)
         return {}
 
     stages = ThreadedStages(tmp_path, store, environment=environment, workers=1)

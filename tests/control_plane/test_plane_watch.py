@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from local_test.control_plane import watch
-from local_test.control_plane.plane_process import PlaneFailed, free_port, plane_process
+from local_test.control_plane.plane_process import PlaneFailed, plane_process
 from tests.control_plane.shown_jobs import document, search, training, trial, tuning
+from tests.serving import free_port
 
 Serve = Callable[[list[Any]], str]
 
@@ -84,7 +85,7 @@ def test_until_idle_waits_for_a_job_and_then_for_its_end(
 
     assert watch.main(["--url", url, "--until-idle"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "00:00:01  churn: Training",
+        "00:00:02  churn: Training",
         "00:00:09  churn: Completed after 0:07",
     ]
 
@@ -184,7 +185,7 @@ def test_a_plane_that_ends_too_early_is_quoted(tmp_path: Path) -> None:
 
 def test_a_plane_that_never_is_ready_is_ended(tmp_path: Path) -> None:
     command = python("import time; print('hm'); time.sleep(60)")
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
 
     with (
         pytest.raises(PlaneFailed) as caught,
@@ -192,7 +193,7 @@ def test_a_plane_that_never_is_ready_is_ended(tmp_path: Path) -> None:
     ):
         pass
     assert "was not ready in 0.3 s: hm" in str(caught.value.__context__ or caught.value)
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before
 
 
 def test_what_a_plane_leaves_is_killed_and_said(tmp_path: Path) -> None:
@@ -210,5 +211,5 @@ def test_what_a_plane_leaves_is_killed_and_said(tmp_path: Path) -> None:
         plane_process(command, tmp_path / "log", end_s=0.1) as plane,
     ):
         family += psutil.Process(plane.pid).children()
-    gone, alive = psutil.wait_procs(family, timeout=5)
+    gone, alive = psutil.wait_procs(family, timeout=60)
     assert (len(gone), alive) == (1, [])

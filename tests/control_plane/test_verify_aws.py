@@ -98,7 +98,7 @@ def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
             time.sleep(0.05)
 
     def observe(side: Side, *_: Any) -> dict[str, Observation]:
-        side.cancelled.wait(10)
+        side.cancelled.wait(60)
         time.sleep(0.005)
         ended.append(side)
         return {}

@@ -18,8 +18,8 @@ from typing import Any
 import boto3
 import psutil
 
-from local_test.control_plane.plane_process import free_port
 from tests.conftest import ROOT
+from tests.serving import free_port
 
 _READY_S = 60
 _END_S = 60

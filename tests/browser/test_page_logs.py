@@ -1,0 +1,121 @@
+"""A log on the page: read backwards, left and come back to, and far behind its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.chromium import Tab
+from tests.control_plane.plane_training_world import training_request
+from tests.control_plane.served_page import ServedPage
+
+N_LINES = "document.querySelectorAll('.line').length"
+LAST = "(document.querySelector('.lines')?.lastElementChild?.innerText ?? '')"
+
+
+@pytest.fixture
+def lines(served: ServedPage) -> list[str]:
+    """Return the lines of job ``demo``'s log, to which a test adds."""
+    served.simulated.call("CreateTrainingJob", **training_request("demo"))
+    kept = [f"line {each}" for each in range(2500)]
+    served.logs.kept = {"demo/algo-1-1": kept}
+    return kept
+
+
+@pytest.fixture
+def page(served: ServedPage, lines: list[str], opened: Callable[..., Tab]) -> Tab:
+    """Open the job's page and wait for its log."""
+    page = opened(f"http://127.0.0.1:{served.port}/_plane/#/training/demo", title="demo")
+    page.wait(f"{LAST}.endsWith('line {len(lines) - 1}')")
+    return page
+
+
+def test_who_comes_back_to_a_log_finds_it_again(page: Tab) -> None:
+    page.evaluate("location.hash = '#/'")
+    page.wait("document.querySelector('#title').innerText === 'Jobs'")
+    page.evaluate("history.back()")
+    page.wait("document.querySelector('#title').innerText === 'demo'")
+
+    page.wait(f"{N_LINES} === 400 && {LAST}.endsWith('line 2499')")
+
+
+def test_earlier_lines_stay_where_they_are_read_while_others_come(
+    page: Tab, lines: list[str]
+) -> None:
+    for loaded in range(800, 2501, 400):
+        page.evaluate("document.querySelector('.log-tools .button').click()")
+        page.wait(f"{N_LINES} === {min(loaded, 2500)}")
+    page.evaluate("document.querySelector('.log-tools .button').click()")
+    page.wait(f"{N_LINES} === 2500 && document.querySelector('.log-tools .button').hidden")
+    page.evaluate("document.querySelector('.lines').scrollTop = 0")
+    lines += [f"line {each}" for each in range(2500, 9000)]
+
+    page.wait(
+        f"{N_LINES} >= 6000 && document.querySelector('.log-pane > p').innerText.includes(';')"
+    )
+
+    assert page.evaluate("document.querySelector('.line').innerText").endswith("line 0")
+    assert page.evaluate("document.querySelector('.lines').scrollTop") == 0
+    page.evaluate("document.querySelector('#log-follow').click()")
+    page.wait(f"{LAST}.endsWith('line 8999')")
+    assert page.evaluate(N_LINES) <= 3000
+
+
+def test_much_that_came_at_once_is_not_fetched_line_by_line(page: Tab, lines: list[str]) -> None:
+    before = len(page.requests)
+
+    lines += [f"line {each}" for each in range(2500, 200_000)]
+
+    page.wait(f"{LAST}.endsWith('line 199999')")
+    assert len(page.requests) - before <= 6
+    assert "of 200000" in page.text(".log-pane > p")
+
+
+def test_a_log_that_has_begun_again_is_shown_from_its_start(page: Tab, lines: list[str]) -> None:
+    lines[:] = ["a new", "beginning"]
+
+    page.wait(f"{LAST}.endsWith('beginning')")
+
+    assert page.evaluate(N_LINES) == 2
+    assert page.text(".log-pane > p") == "Lines 1 to 2 of 2"
+
+
+def test_a_log_that_is_gone_leaves_no_lines(
+    page: Tab, served: ServedPage, lines: list[str]
+) -> None:
+    served.logs.kept.clear()
+    page.wait(f"{N_LINES} === 0 && document.querySelector('.log-pane').innerText.includes('No')")
+
+    lines[:] = ["again"]
+    served.logs.kept["demo/algo-1-1"] = lines
+
+    page.wait(f"{N_LINES} === 1 && {LAST}.endsWith('again')")
+
+
+def test_a_log_goes_on_when_its_page_is_looked_at_again(page: Tab, lines: list[str]) -> None:
+    seen = "document.dispatchEvent(new Event('visibilitychange'))"
+    hidden = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
+    page.evaluate(f"{hidden % 'true'}; {seen}")
+    page.evaluate("new Promise((done) => setTimeout(done, 1200))")
+    asked = len(page.requests)
+    lines.append("while nobody looked")
+    page.evaluate("new Promise((done) => setTimeout(done, 1200))")
+    assert len(page.requests) == asked
+
+    page.evaluate(f"{hidden % 'false'}; {seen}")
+
+    page.wait(f"{LAST}.endsWith('while nobody looked')", seconds=2)
+
+
+def test_a_new_attempt_takes_the_place_of_the_old_one(
+    page: Tab, served: ServedPage, lines: list[str]
+) -> None:
+    served.logs.kept["demo/algo-1-2"] = ["second attempt"]
+
+    page.wait(f"{N_LINES} === 1 && {LAST}.endsWith('second attempt')")
+    streams = "[...document.querySelectorAll('#log-stream option')].map((each) => each.innerText)"
+    assert page.evaluate(streams) == ["algo-1-1", "algo-1-2"]
+    page.evaluate("document.querySelector('#log-stream').selectedIndex = 0")
+    page.evaluate("document.querySelector('#log-stream').dispatchEvent(new Event('change'))")
+    page.wait(f"{N_LINES} === 400 && {LAST}.endsWith('line 2499')")
