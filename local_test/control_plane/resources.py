@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from local_test.control_plane.hosting.fleet import Variant
 from local_test.control_plane.hosting.instances import GROUP as ENDPOINT_GROUP
 from local_test.control_plane.hosting.record import Endpoint, EndpointConfig, Model
 from local_test.control_plane.plane import Plane
@@ -27,7 +28,7 @@ def resources(plane: Plane) -> list[Shown]:
     transforms = () if plane.transform is None else plane.transform.all()
     processing = () if plane.processing is None else plane.processing.all()
     return [
-        *map(_endpoint, endpoints),
+        *(_endpoint(plane, each) for each in endpoints),
         *map(_transform, transforms),
         *map(_processing, processing),
         *map(_model, plane.models.all()),
@@ -37,14 +38,25 @@ def resources(plane: Plane) -> list[Shown]:
     ]
 
 
-def _endpoint(endpoint: Endpoint) -> Shown:
-    counts = (f"{name}: {count}" for name, count in endpoint.counts.items())
-    facts = {"Configuration": endpoint.config_name, "Instances": ", ".join(counts)}
+def _endpoint(plane: Plane, endpoint: Endpoint) -> Shown:
+    assert plane.endpoints is not None
+    fleet = plane.endpoints.serving(endpoint.name) or plane.endpoints.coming(endpoint.name)
+    variants = [] if fleet is None else list(fleet.variants.values())
+    facts = {
+        "Configuration": endpoint.config_name,
+        "Variants": ", ".join(map(_variant, variants)),
+        "Requests": str(sum(each.instances.n_asked for each in variants) or ""),
+    }
     return {
         **_record("Endpoints", endpoint, facts),
         "log_group": f"{ENDPOINT_GROUP}{endpoint.name}",
         "log_prefix": "",
     }
+
+
+def _variant(variant: Variant) -> str:
+    ready, wanted = variant.instances.n_ready, variant.instances.wanted
+    return f"{variant.name}: {ready} of {wanted} ready, weight {variant.weight:g}"
 
 
 def _transform(job: TransformJob) -> Shown:

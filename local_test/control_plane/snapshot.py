@@ -1,7 +1,12 @@
-"""The state of all jobs as one JSON document, for the views; times are seconds since 1970."""
+"""The state of all jobs as one JSON document, for the views; times are seconds since 1970.
+
+That a job is a fold of another one is told by the names and the tags that `cv_driver` gives them.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from local_test.control_plane.fold_scores import Folds
@@ -10,8 +15,12 @@ from local_test.control_plane.resources import resources
 from local_test.control_plane.training.record import TrainingJob
 from local_test.control_plane.tuning.describe import best_trial
 from local_test.control_plane.tuning.record import Trial, TuningJob
-from local_test.control_plane.tuning.space import Categorical, Range
+from local_test.control_plane.tuning.space import Categorical, Integer, Range
 from local_test.control_plane.tuning.trial_request import read_definitions
+
+# A further try of a fold bears its number, and a long driver's name is cut in those of its folds.
+_FOLD_JOB = re.compile(r"(.+)-f(\d{1,6})(?:-r(\d{1,3}))?")
+_DRIVER_TAG = "crossfold:driver"
 
 
 def snapshot(plane: Plane) -> dict[str, Any]:
@@ -20,11 +29,14 @@ def snapshot(plane: Plane) -> dict[str, Any]:
         tuning_of = {
             trial.job_name: tuning.name for tuning in plane.tuning.all() for trial in tuning.trials
         }
+        fold_of = _fold_jobs(plane)
         return {
             "now": plane.world.clock.now(),
             "tuning_jobs": [_tuning(plane, job) for job in plane.tuning.all()],
             "training_jobs": [
-                _training(plane, job, tuning_of.get(job.name)) for job in plane.training.all()
+                _training(plane, job)
+                | {"tuning_job": tuning_of.get(job.name), "fold_of": fold_of.get(job.name)}
+                for job in plane.training.all()
             ],
             "resources": resources(plane),
         }
@@ -63,7 +75,13 @@ def _tuning(plane: Plane, job: TuningJob) -> dict[str, Any]:
 def _range(tuned: Range) -> dict[str, Any]:
     if isinstance(tuned, Categorical):
         return {"name": tuned.name, "values": list(tuned.values)}
-    return {"name": tuned.name, "low": tuned.low, "high": tuned.high, "scale": tuned.scale}
+    return {
+        "name": tuned.name,
+        "low": tuned.low,
+        "high": tuned.high,
+        "scale": tuned.scale,
+        "is_whole": isinstance(tuned, Integer),
+    }
 
 
 def _trial(job: TrainingJob, trial: Trial) -> dict[str, Any]:
@@ -74,7 +92,7 @@ def _trial(job: TrainingJob, trial: Trial) -> dict[str, Any]:
         "status": job.status,
         "secondary": job.secondary_status,
         "value": trial.value,
-        "epochs": trial.epochs,
+        "newest": trial.epochs[-1] if trial.epochs else None,
         "stopped_early": trial.was_stopped_early,
         "started": job.training_started,
         "ended": job.training_ended,
@@ -82,19 +100,19 @@ def _trial(job: TrainingJob, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _training(plane: Plane, job: TrainingJob, tuning_job: str | None) -> dict[str, Any]:
+def _training(plane: Plane, job: TrainingJob) -> dict[str, Any]:
     resources = job.request["ResourceConfig"]
     return {
         "name": job.name,
         "status": job.status,
         "secondary": job.secondary_status,
         "message": job.transitions[-1].message,
+        "since": job.transitions[-1].start,
         "created": job.created,
         "started": job.training_started,
         "ended": job.training_ended,
         "instance_type": resources.get("InstanceType"),
         "instance_count": resources.get("InstanceCount"),
-        "tuning_job": tuning_job,
         "metrics": {emission.name: emission.value for emission in job.emissions},
         "failure_reason": job.failure_reason,
         "tags": plane.tags.of(job.arn),
@@ -102,6 +120,27 @@ def _training(plane: Plane, job: TrainingJob, tuning_job: str | None) -> dict[st
         "folds": _folds(plane.fold_scores.of(job.name)),
         "last_line": plane.last_lines.of(job.name),
     }
+
+
+def _fold_jobs(plane: Plane) -> dict[str, dict[str, Any]]:
+    """Return by its name what every job that is a fold of another one is; folds have no folds."""
+    jobs = {job.name: job.arn for job in plane.training.all()}
+    found = {
+        name: fold
+        for name, arn in jobs.items()
+        if (fold := _fold(name, plane.tags.of(arn), jobs)) is not None
+    }
+    return {name: fold for name, fold in found.items() if fold["driver"] not in found}
+
+
+def _fold(name: str, tags: Mapping[str, str], known: Mapping[str, object]) -> dict[str, Any] | None:
+    match = _FOLD_JOB.fullmatch(name)
+    if match is None:
+        return None
+    driver = tags.get(_DRIVER_TAG, match[1])
+    if driver not in known or driver == name:
+        return None
+    return {"driver": driver, "index": int(match[2]), "attempt": int(match[3] or 0)}
 
 
 def _folds(folds: Folds | None) -> dict[str, Any] | None:

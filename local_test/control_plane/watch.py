@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from local_test.control_plane.view.events import events
-from local_test.control_plane.view.progress import Seen, look
+from local_test.control_plane.view.progress import Progress
 from local_test.control_plane.view.snapshot_shape import Snapshot, read_snapshot
 from local_test.control_plane.view.terminal import render
 
@@ -36,7 +36,7 @@ class NoPlane(Exception):
 class Screen(Protocol):
     """Shows one snapshot after the other."""
 
-    def show(self, seen: Seen) -> None:
+    def show(self, progress: Progress) -> None:
         """Show what is new."""
         ...
 
@@ -46,7 +46,7 @@ class Screen(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Show the jobs until Ctrl-C, or until they have ended."""
+    """Show what the plane has until Ctrl-C, or until nothing of it runs any more."""
     given = _parser(os.environ).parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a bar still shows the numbers.
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def is_over(snapshot: Snapshot) -> bool:
         nonlocal had_jobs
-        had_jobs = had_jobs or bool(snapshot.training_jobs or snapshot.tuning_jobs)
+        had_jobs = had_jobs or not snapshot.is_empty
         return bool(given.until_idle and had_jobs and snapshot.is_idle)
 
     try:
@@ -74,21 +74,20 @@ def watch(
     *,
     is_over: Callable[[Snapshot], bool],
     sleep: Callable[[float], None] = time.sleep,
-) -> Seen:
-    """Show what `fetch` returns until it `is_over`; return the last of it.
+) -> None:
+    """Show what `fetch` returns until it `is_over`.
 
     Raises
     ------
     NoPlane
         `fetch` found none; what was shown stays.
     """
-    seen: Seen | None = None
     try:
         while True:
-            seen = look(fetch(), seen)
-            screen.show(seen)
-            if is_over(seen.snapshot):
-                return seen
+            snapshot = fetch()
+            screen.show(Progress(snapshot))
+            if is_over(snapshot):
+                return
             sleep(_EVERY_S)
     finally:
         screen.close()
@@ -131,34 +130,34 @@ class _Moving:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
-        self._seen: Seen | None = None
+        self._progress: Progress | None = None
 
-    def show(self, seen: Seen) -> None:
-        if self._seen is None:
+    def show(self, progress: Progress) -> None:
+        if self._progress is None:
             self._live.start()
-        self._seen = seen
+        self._progress = progress
         width, height = self._console.size
-        view = render(seen, width=width, height=height - _FREE_LINES)
+        view = render(progress, width=width, height=height - _FREE_LINES)
         self._live.update(view, refresh=True)
 
     def close(self) -> None:
-        if self._seen is None:
+        if self._progress is None:
             return
         self._live.vertical_overflow = "visible"
-        self._live.update(render(self._seen, width=self._console.width), refresh=False)
+        self._live.update(render(self._progress, width=self._console.width), refresh=False)
         self._live.stop()
 
 
 class _Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._seen: Seen | None = None
+        self._progress: Progress | None = None
 
-    def show(self, seen: Seen) -> None:
-        for line in events(self._seen, seen):
+    def show(self, progress: Progress) -> None:
+        for line in events(self._progress, progress):
             # A line is a line, however narrow the file is thought to be.
             self._console.out(line, highlight=False)
-        self._seen = seen
+        self._progress = progress
         self._console.file.flush()
 
     def close(self) -> None:

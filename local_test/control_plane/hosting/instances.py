@@ -31,6 +31,8 @@ _RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
 # As long as a request may take.
 _DRAIN_S = 60.0
+# So much of what an instance has left in its log is handed on at one tick.
+_LAST_PIECES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ class VariantPlan:
 
 
 class Instances:
-    """The instances of one variant; `wanted` is how many there shall be."""
+    """The instances of one variant; `wanted` is how many there shall be.
+
+    `failure` is why one of them failed since the number was changed.
+    """
 
     def __init__(self, plan: VariantPlan, outside: Outside, *, wanted: int) -> None:
         self.plan = plan
@@ -94,9 +99,29 @@ class Instances:
         return len(self._ready())
 
     @property
+    def n_asked(self) -> int:
+        """How many requests one of them was given."""
+        return self._turn
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many answer as there shall be."""
+        return self.n_ready >= self.wanted
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any of them runs."""
+        all_of_them = (*self._here, *self._draining, *self._ending)
+        return any(each.server.state() != "ended" for each in all_of_them)
+
+    @property
     def is_gone(self) -> bool:
-        """Whether nothing runs any more."""
+        """Whether nothing runs any more, and all that was said has been handed on."""
         return not (self._here or self._draining or self._ending)
+
+    def want(self, count: int) -> None:
+        """Change how many there shall be; they are made and ended at the next ticks."""
+        self.wanted, self.failure = count, None
 
     def next(self) -> Instance | None:
         """Return the instance whose turn it is; None where none is ready."""
@@ -121,15 +146,13 @@ class Instances:
         if self.failure is None or is_serving:
             self._match_wanted(now)
         self._end_drained(now)
+        self._let_go(now)
 
     def stop(self, *, drains: bool) -> None:
         """Begin to end all; with `drains` each first answers what it has begun."""
         self.wanted = 0
-        now = self._outside.clock.now()
-        for instance in self._here:
-            instance.ends_at = now + _DRAIN_S
-        self._draining += self._here
-        self._here = []
+        while self._here:
+            self._drain(self._here.pop())
         if not drains:
             for instance in self._draining:
                 self._end(instance)
@@ -142,9 +165,7 @@ class Instances:
         while len(self._here) < self.wanted and now >= self._next_start:
             self._here.append(self._new())
         while len(self._here) > self.wanted:
-            leaving = self._here.pop()
-            leaving.ends_at = now + _DRAIN_S
-            self._draining.append(leaving)
+            self._drain(self._here.pop())
 
     def _new(self) -> Instance:
         plan = self.plan
@@ -172,20 +193,25 @@ class Instances:
         self._next_start = now + self._pause_s
         self._pause_s = min(2 * self._pause_s, _LONGEST_RETRY_S)
 
+    def _drain(self, instance: Instance) -> None:
+        instance.ends_at = self._outside.clock.now() + _DRAIN_S
+        self._draining.append(instance)
+
     def _end_drained(self, now: float) -> None:
-        for instance in self._draining:
-            if not instance.busy or now >= instance.ends_at:
-                self._end(instance)
-        self._draining = [each for each in self._draining if each not in self._ending]
-        for instance in [each for each in self._ending if each.server.state() == "ended"]:
-            if self._pump(instance, now):  # a long log comes in pieces
-                continue
-            self._put(instance, instance.lines.flush(), now)
-            self._ending.remove(instance)
+        for instance in [each for each in self._draining if not each.busy or now >= each.ends_at]:
+            self._draining.remove(instance)
+            self._end(instance)
 
     def _end(self, instance: Instance) -> None:
         instance.server.stop()
         self._ending.append(instance)
+
+    def _let_go(self, now: float) -> None:
+        """Hand on what ended instances have left in their logs, and forget them after the last."""
+        for instance in [each for each in self._ending if each.server.state() == "ended"]:
+            if not all(self._pump(instance, now) for _ in range(_LAST_PIECES)):
+                self._put(instance, instance.lines.flush(), now)
+                self._ending.remove(instance)
 
     def _pump(self, instance: Instance, now: float) -> bool:
         """Hand on new output; say whether there was any."""

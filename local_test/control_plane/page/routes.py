@@ -14,6 +14,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from local_test.control_plane.page.endpoint_detail import endpoint_detail
 from local_test.control_plane.page.events import Events, TooManyPages
 from local_test.control_plane.page.feed import Feed
 from local_test.control_plane.page.log_lines import Logs, log_piece
@@ -58,6 +59,7 @@ class Page:
         self.events = Events(self._feed)
         self._acts: dict[str, Callable[[Request], Response]] = {
             "": self._document,
+            "endpoint": self._endpoint,
             "events": self._stream,
             "logs": self._log,
             "training": self._training,
@@ -114,6 +116,9 @@ class Page:
             first=None if first is None else int(first),
         )
         return _json(200, piece)
+
+    def _endpoint(self, request: Request) -> Response:
+        return _json(200, endpoint_detail(self._plane, request.args.get("name", "")))
 
     def _training(self, request: Request) -> Response:
         return _json(200, training_detail(self._plane, request.args.get("name", "")))

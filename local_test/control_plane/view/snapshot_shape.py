@@ -10,11 +10,30 @@ from dataclasses import dataclass
 from typing import Any
 
 _LIVE = frozenset({"InProgress", "Stopping"})
+# Endpoints and versions of a model have states of their own.
+_UNDER_WAY = _LIVE | {"Creating", "Updating", "Deleting", "Pending"}
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """`done` of `total` folds have ended; 0 <= done <= total."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOf:
+    """Which fold of which job, from 0; `attempt` counts the tries before it."""
+
+    driver: str
+    index: int
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class TrialShown:
-    """One trial of a tuning job; `epochs` are the objective's values so far, in order."""
+    """One trial of a tuning job; `value` is the objective's final value, `newest` its last."""
 
     number: int
     job: str
@@ -22,7 +41,7 @@ class TrialShown:
     status: str
     secondary: str
     value: float | None
-    epochs: tuple[float, ...]
+    newest: float | None
     stopped_early: bool
     started: float | None
     ended: float | None
@@ -36,7 +55,7 @@ class TrialShown:
     @property
     def newest_value(self) -> float | None:
         """The objective: final, or the newest so far."""
-        return self.epochs[-1] if self.value is None and self.epochs else self.value
+        return self.newest if self.value is None else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +84,24 @@ class TuningShown:
 
 @dataclass(frozen=True, slots=True)
 class TrainingShown:
-    """One training job; `metrics` has the last value of each, `last_line` is of its log."""
+    """One training job; `metrics` has the last value of each, `last_line` is of its log.
+
+    `since` is when it came to be as it is; `folds` is what its driver has said of them.
+    """
 
     name: str
     status: str
     secondary: str
     message: str
+    since: float
     created: float
     started: float | None
     ended: float | None
     instance_type: str
     instance_count: int
     tuning_job: str | None
+    fold_of: FoldOf | None
+    folds: Folds | None
     metrics: Mapping[str, float]
     failure_reason: str | None
     hyperparameters: Mapping[str, str]
@@ -89,19 +114,48 @@ class TrainingShown:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceShown:
+    """An endpoint, a transform or processing job, a version of a model: what has a status."""
+
+    kind: str
+    name: str
+    status: str
+    created: float
+    started: float | None
+    ended: float | None
+    failure_reason: str | None
+    facts: Mapping[str, str]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is on its way to another status."""
+        return self.status in _UNDER_WAY
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All jobs at one moment (seconds since 1970), in the order of their creation."""
+    """All jobs at one moment (seconds since 1970), in the order of their creation.
+
+    `resources` are what else has a status, by kind and name.
+    """
 
     now: float
     tuning_jobs: Mapping[str, TuningShown]
     training_jobs: Mapping[str, TrainingShown]
+    resources: Mapping[tuple[str, str], ResourceShown]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that could run."""
+        return not (self.tuning_jobs or self.training_jobs or self.resources)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs."""
+        """Whether nothing runs; an endpoint in service waits for others."""
         return not (
             any(job.is_live for job in self.tuning_jobs.values())
             or any(job.is_live for job in self.training_jobs.values())
+            or any(each.is_live for each in self.resources.values())
         )
 
 
@@ -115,10 +169,12 @@ def read_snapshot(document: Mapping[str, Any]) -> Snapshot:
     """
     tuning = [_read_tuning(each) for each in document["tuning_jobs"]]
     training = [_read_training(each) for each in document["training_jobs"]]
+    resources = [_read_resource(each) for each in document.get("resources") or ()]
     return Snapshot(
         now=float(document["now"]),
         tuning_jobs={job.name: job for job in tuning},
         training_jobs={job.name: job for job in training},
+        resources={(each.kind, each.name): each for each in resources if each.status},
     )
 
 
@@ -149,7 +205,7 @@ def _read_trial(item: Mapping[str, Any]) -> TrialShown:
         status=item["status"],
         secondary=item.get("secondary") or "",
         value=item.get("value"),
-        epochs=tuple(item.get("epochs") or ()),
+        newest=item.get("newest"),
         stopped_early=bool(item.get("stopped_early")),
         started=item.get("started"),
         ended=item.get("ended"),
@@ -163,16 +219,40 @@ def _read_training(item: Mapping[str, Any]) -> TrainingShown:
         status=item["status"],
         secondary=item.get("secondary") or "",
         message=item.get("message") or "",
+        since=item.get("since") or item["created"],
         created=item["created"],
         started=item.get("started"),
         ended=item.get("ended"),
         instance_type=item.get("instance_type") or "",
         instance_count=item.get("instance_count") or 1,
         tuning_job=item.get("tuning_job"),
+        fold_of=_read_fold_of(item.get("fold_of")),
+        folds=_read_folds(item.get("folds")),
         metrics=item.get("metrics") or {},
         failure_reason=_printable(item.get("failure_reason") or "") or None,
         hyperparameters=item.get("hyperparameters") or {},
         last_line=_printable(item.get("last_line") or ""),
+    )
+
+
+def _read_fold_of(item: Mapping[str, Any] | None) -> FoldOf | None:
+    return None if item is None else FoldOf(item["driver"], item["index"], item["attempt"])
+
+
+def _read_folds(item: Mapping[str, Any] | None) -> Folds | None:
+    return None if item is None else Folds(len(item["scores"]), item["total"])
+
+
+def _read_resource(item: Mapping[str, Any]) -> ResourceShown:
+    return ResourceShown(
+        kind=item["kind"],
+        name=item["name"],
+        status=item.get("status") or "",
+        created=item["created"],
+        started=item.get("started"),
+        ended=item.get("ended"),
+        failure_reason=_printable(item.get("failure_reason") or "") or None,
+        facts={name: _printable(text) for name, text in (item.get("facts") or {}).items()},
     )
 
 

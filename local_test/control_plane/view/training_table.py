@@ -8,19 +8,20 @@ from rich import box
 from rich.table import Table
 
 from local_test.control_plane.view import wording
-from local_test.control_plane.view.progress import Seen, seconds_of
+from local_test.control_plane.view.cells import cell
+from local_test.control_plane.view.progress import Progress, seconds_of
 from local_test.control_plane.view.snapshot_shape import TrainingShown
 
 _STYLES = {"Completed": "green", "Failed": "red", "Stopped": "yellow"}
 _MOST_METRICS = 3
 
 
-def training_table(seen: Seen, *, rows: int | None) -> Table | None:
+def training_table(progress: Progress, *, rows: int | None) -> Table | None:
     """Return the table, or None where a tuner started every job.
 
-    With more than about `rows` jobs, those that run and the newest are shown.
+    With more than about `rows` jobs, those that run and the newest are shown, a line each.
     """
-    jobs = _shown(_heads(seen), rows)
+    jobs = _shown(_heads(progress), rows)
     if not jobs:
         return None
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -29,22 +30,19 @@ def training_table(seen: Seen, *, rows: int | None) -> Table | None:
     table.add_column("metrics")
     table.add_column("folds", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    for name, job in _lines(jobs, seen):
-        time = wording.duration(seconds_of(job.started, job.ended, seen.snapshot.now))
-        folds = wording.folds_shown(seen.folds(job.name))
+    for name, job in _lines(jobs, progress):
+        time = wording.duration(seconds_of(job.started, job.ended, progress.snapshot.now))
+        folds = wording.folds_shown(progress.folds(job.name))
         status = wording.state(job)
-        table.add_row(name, status, _metrics(job), folds, time, style=_STYLES.get(status))
+        cut_name, metrics = (cell(text, is_cut=rows is not None) for text in (name, _metrics(job)))
+        table.add_row(cut_name, status, metrics, folds, time, style=_STYLES.get(status))
     return table
 
 
-def _heads(seen: Seen) -> list[TrainingShown]:
+def _heads(progress: Progress) -> list[TrainingShown]:
     """Return the jobs that neither are a trial nor a fold of another job."""
-    folds = {fold.name for jobs in seen.fold_jobs.values() for fold in jobs}
-    return [
-        job
-        for job in seen.snapshot.training_jobs.values()
-        if job.tuning_job is None and job.name not in folds
-    ]
+    jobs = progress.snapshot.training_jobs.values()
+    return [job for job in jobs if job.tuning_job is None and job.fold_of is None]
 
 
 def _shown(jobs: Sequence[TrainingShown], rows: int | None) -> Sequence[TrainingShown]:
@@ -56,10 +54,12 @@ def _shown(jobs: Sequence[TrainingShown], rows: int | None) -> Sequence[Training
     return [job for job in jobs if job.name in kept]
 
 
-def _lines(jobs: Sequence[TrainingShown], seen: Seen) -> Iterator[tuple[str, TrainingShown]]:
+def _lines(
+    jobs: Sequence[TrainingShown], progress: Progress
+) -> Iterator[tuple[str, TrainingShown]]:
     for job in jobs:
         yield _name(job), job
-        for fold in seen.fold_jobs.get(job.name, ()):
+        for fold in progress.fold_jobs.get(job.name, ()):
             yield f"└ {fold.name.removeprefix(job.name + '-')}", fold
 
 

@@ -10,8 +10,14 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from local_test.control_plane.view import wording
-from local_test.control_plane.view.progress import Folds, Seen, seconds_of
-from local_test.control_plane.view.snapshot_shape import TrainingShown, TrialShown, TuningShown
+from local_test.control_plane.view.cells import cell
+from local_test.control_plane.view.progress import Progress, seconds_of
+from local_test.control_plane.view.snapshot_shape import (
+    Folds,
+    TrainingShown,
+    TrialShown,
+    TuningShown,
+)
 
 _GAP = 2
 _STYLES = {
@@ -40,7 +46,7 @@ class _Row:
     is_best: bool
 
 
-def trials_table(job: TuningShown, seen: Seen, *, width: int, rows: int | None) -> Table:
+def trials_table(job: TuningShown, progress: Progress, *, width: int, rows: int | None) -> Table:
     """Return the trials, a line each, in `width` columns.
 
     Each tuned hyperparameter has a column where that fits, and the training jobs' names too.  With
@@ -49,7 +55,7 @@ def trials_table(job: TuningShown, seen: Seen, *, width: int, rows: int | None) 
     lines = [
         line
         for trial in shown_trials(job, rows)
-        for line in (_row(trial, job, seen), *_folds(trial, seen))
+        for line in (_row(trial, job, progress), *_folds(trial, progress))
     ]
     columns = _columns(lines, job.metric)
     if _width(columns) > width:
@@ -57,7 +63,7 @@ def trials_table(job: TuningShown, seen: Seen, *, width: int, rows: int | None) 
     for better in (_with_bars, _with_names):
         more = better(columns, lines)
         columns = more if _width(more) <= width else columns
-    return _drawn(columns, lines)
+    return _drawn(columns, lines, is_cut=rows is not None)
 
 
 def shown_trials(job: TuningShown, rows: int | None) -> Sequence[TrialShown]:
@@ -70,30 +76,30 @@ def shown_trials(job: TuningShown, rows: int | None) -> Sequence[TrialShown]:
     return [trial for trial in job.trials if trial.number in kept]
 
 
-def _row(trial: TrialShown, job: TuningShown, seen: Seen) -> _Row:
-    training = seen.snapshot.training_jobs.get(trial.job)
-    seconds = seconds_of(trial.started, trial.ended, seen.snapshot.now)
+def _row(trial: TrialShown, job: TuningShown, progress: Progress) -> _Row:
+    training = progress.snapshot.training_jobs.get(trial.job)
+    seconds = seconds_of(trial.started, trial.ended, progress.snapshot.now)
     is_best = trial.job == job.best
     return _Row(
         number=f"* {trial.number}" if is_best else str(trial.number),
         status=wording.state(trial),
         values={name: wording.value_shown(text) for name, text in trial.values.items()},
         objective=wording.objective(trial, job.metric, training),
-        folds=seen.folds(trial.job),
+        folds=progress.folds(trial.job),
         time=wording.duration(seconds),
         job=trial.job,
         is_best=is_best,
     )
 
 
-def _folds(trial: TrialShown, seen: Seen) -> list[_Row]:
+def _folds(trial: TrialShown, progress: Progress) -> list[_Row]:
     """Return a line for each fold that is a job of its own, while the trial runs."""
-    jobs = seen.fold_jobs.get(trial.job, ()) if trial.is_live else ()
-    return [_fold_row(fold, trial, seen) for fold in jobs]
+    jobs = progress.fold_jobs.get(trial.job, ()) if trial.is_live else ()
+    return [_fold_row(fold, trial, progress) for fold in jobs]
 
 
-def _fold_row(fold: TrainingShown, trial: TrialShown, seen: Seen) -> _Row:
-    seconds = seconds_of(fold.started, fold.ended, seen.snapshot.now)
+def _fold_row(fold: TrainingShown, trial: TrialShown, progress: Progress) -> _Row:
+    seconds = seconds_of(fold.started, fold.ended, progress.snapshot.now)
     return _Row(
         number="",
         status=f"└ {fold.name.removeprefix(trial.job + '-')} {wording.state(fold)}",
@@ -142,12 +148,16 @@ def _width(columns: _Columns) -> int:
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _drawn(columns: _Columns, lines: Sequence[_Row]) -> Table:
+def _drawn(columns: _Columns, lines: Sequence[_Row], *, is_cut: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
     for head in columns:
         is_text = head in _FOLDED
         table.add_column(head, justify="left" if is_text else "right", no_wrap=head != "values")
-    for line, cells in zip(lines, zip(*columns.values(), strict=True), strict=True):
+    columns_of_cells = [
+        [cell(text, is_cut=is_cut) for text in cells] if head == "values" else cells
+        for head, cells in columns.items()
+    ]
+    for line, cells in zip(lines, zip(*columns_of_cells, strict=True), strict=True):
         style = "bold green" if line.is_best else _STYLES.get(line.status)
         table.add_row(*cells, style=style)
     return table

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from local_test.control_plane.view.progress import Folds
-from local_test.control_plane.view.snapshot_shape import TrainingShown, TrialShown, TuningShown
+from local_test.control_plane.view.snapshot_shape import (
+    Folds,
+    ResourceShown,
+    TrainingShown,
+    TrialShown,
+    TuningShown,
+)
 
 _SIGNIFICANT = 6
 _MOST_BLOCKS = 10
+# Neither whole numbers, which are exact, nor what only Python takes for a number.
+_REAL = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=e))(e[-+]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 
 
 def number(value: float | None) -> str:
@@ -24,14 +31,11 @@ def number(value: float | None) -> str:
 def value_shown(text: str) -> str:
     """Return a hyperparameter's value as one reads it.
 
-    >>> [value_shown(text) for text in ("0.083471230948", "250000", '"gbtree"')]
-    ['0.08347', '250000', 'gbtree']
+    >>> [value_shown(text) for text in ("0.083471230948", "250000", '"gbtree"', "1_000.5")]
+    ['0.08347', '250000', 'gbtree', '1_000.5']
     """
     bare = text.strip('"')
-    try:
-        return bare if re.fullmatch(r"[-+]?\d+", bare) else f"{float(bare):.4g}"
-    except ValueError:
-        return bare
+    return f"{float(bare):.4g}" if _REAL.fullmatch(bare) else bare
 
 
 def values_shown(values: Mapping[str, str]) -> str:
@@ -99,6 +103,11 @@ def state(job: TrialShown | TrainingShown) -> str:
         return job.secondary or job.status
     exceeded = job.status == "Stopped" and job.secondary not in {"", "Stopped"}
     return job.secondary if exceeded else job.status
+
+
+def kind_of(resource: ResourceShown) -> str:
+    """Return what one thing of its kind is called, as ``transform job`` of ``Transform jobs``."""
+    return resource.kind.removesuffix("s").lower()
 
 
 def objective(trial: TrialShown, metric: str, job: TrainingShown | None) -> str:

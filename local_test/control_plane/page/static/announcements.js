@@ -1,6 +1,7 @@
-// What a screen reader is told of: jobs that ended and better trials, seldom enough to be heard out.
+// What a screen reader is told of: what has ended or begun to serve, and better trials; seldom
+// enough to be heard out.
 
-import { isLive, number, stateOf } from "./wording.js";
+import { isLive, number, oneOf, stateOf } from "./wording.js";
 
 const EVERY_MS = 3000;
 const MOST = 3;
@@ -11,30 +12,26 @@ let waiting = [];
 let timer = null;
 
 export function announce(model) {
-  const after = new Map();
-  for (const job of model.tuning)
-    after.set(`tuning ${job.name}`, {
-      text: stateOf(job),
-      live: isLive(job),
-      best: job.best?.value ?? null,
-      name: `Tuning job ${job.name}`,
-    });
-  for (const job of model.heads)
-    after.set(job.name, {
-      text: stateOf(job),
-      live: isLive(job),
-      best: null,
-      name: `Training job ${job.name}`,
-    });
+  const after = new Map([
+    ...model.tuning.map((job) => noted("Tuning job", job, job.best?.value)),
+    ...model.heads.map((job) => noted("Training job", job)),
+    ...[...model.resources].flatMap(([kind, records]) =>
+      records.filter((each) => each.status).map((each) => noted(oneOf(kind), each)),
+    ),
+  ]);
   if (before !== null) {
-    for (const [key, job] of after) {
-      const old = before.get(key);
-      if (old?.live && !job.live) say(`${job.name}: ${job.text}`);
+    for (const [name, job] of after) {
+      const old = before.get(name);
+      if (old?.live && !job.live) say(`${name}: ${job.text}`);
       else if (job.best !== null && old && old.best !== job.best)
-        say(`${job.name}: best so far ${number(job.best)}`);
+        say(`${name}: best so far ${number(job.best)}`);
     }
   }
   before = after;
+}
+
+function noted(kind, job, best = null) {
+  return [`${kind} ${job.name}`, { text: stateOf(job), live: isLive(job), best }];
 }
 
 function say(text) {

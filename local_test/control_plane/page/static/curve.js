@@ -1,43 +1,55 @@
 // The tuning curve: every trial's objective, and the best so far as a step line.
 
 import { h } from "./dom.js";
-import { frame, pointing, xAxis, yAxis } from "./frame.js";
+import { frame, pointing, xAxis, xName, yAxis, yName } from "./frame.js";
 import { bestSoFar, valueOf } from "./model.js";
-import { countTicks, linear, niceTicks, padded } from "./scales.js";
-import { mark } from "./shapes.js";
-import { isLive, markOf, number } from "./wording.js";
+import { clamped, countTicks, linear, mostly, niceTicks } from "./scales.js";
+import { MANY, mark } from "./shapes.js";
+import { count, isLive, markOf, number } from "./wording.js";
 
 const LEFT = 56;
 const RIGHT = 12;
-const TOP = 10;
-const HEIGHT = 240;
+const TOP = 30;
+const HEIGHT = 230;
 const LANE = 26; // where trials without a value stand
 
 export function curve(tuning, ui, { describe, open }) {
   const steps = bestSoFar(tuning);
   const best = steps.at(-1)?.best ?? null;
+  const axis = axisOf(tuning);
   const { type, name } = tuning.objective;
   return frame({
     id: "curve",
     label:
       `Tuning curve: ${name} of ${tuning.trials.length} trials, ${type.toLowerCase()}. ` +
       (best === null ? "No trial has a value yet." : `Best so far ${number(best)}.`),
-    hint: "Point at a trial, or focus the chart and use the arrow keys; Enter opens the job.",
+    hint:
+      "Point at a trial, or focus the chart and use the arrow keys; Enter opens the job." +
+      beyond(axis),
     stops: tuning.trials.map((trial) => trial.job),
     ui,
     describe,
     open,
-    draw: (width) => draw(tuning, steps, ui, open, width),
+    draw: (width) => draw(tuning, { axis, steps }, ui, open, width),
   });
 }
 
-function draw(tuning, steps, ui, open, width) {
+function axisOf(tuning) {
+  const values = tuning.trials.map(valueOf).filter((value) => value !== null);
+  return values.length ? mostly(values, tuning.objective) : null;
+}
+
+function beyond(axis) {
+  if (!axis?.beyond) return "";
+  return ` ${count(axis.beyond, "trial lies", "trials lie")} beyond the axis, at its edge.`;
+}
+
+function draw(tuning, { axis, steps }, ui, open, width) {
   const bottom = TOP + HEIGHT;
   const n = Math.max(tuning.trials.length, Math.min(tuning.max_jobs ?? 0, 500), 1);
   const x = linear(0.5, n + 0.5, LEFT, width - RIGHT);
-  const values = tuning.trials.map(valueOf).filter((value) => value !== null);
-  const [low, high] = values.length ? padded(values) : [0, 1];
-  const y = linear(low, high, bottom, TOP);
+  const { low, high } = axis ?? { low: 0, high: 1 };
+  const y = clamped(linear(low, high, bottom, TOP), bottom, TOP);
   const hasLane = tuning.trials.some((trial) => valueOf(trial) === null);
   const places = tuning.trials.map((trial) => ({
     name: trial.job,
@@ -49,21 +61,13 @@ function draw(tuning, steps, ui, open, width) {
   return {
     height: foot + 40,
     children: [
-      values.length
+      yName(tuning.objective.name),
+      axis
         ? yAxis(niceTicks(low, high, 5), y, LEFT, width - RIGHT, (value) => number(value, 5))
         : null,
       hasLane ? lane(bottom, width) : null,
       xAxis(countTicks(n, Math.min(10, width / 60)), x, foot),
-      h(
-        "text",
-        {
-          class: "axis-name",
-          x: (LEFT + width - RIGHT) / 2,
-          y: foot + 34,
-          "text-anchor": "middle",
-        },
-        "trial",
-      ),
+      xName("trial", (LEFT + width - RIGHT) / 2, foot),
       h("path", { class: "best-line", d: stepPath(steps, x, y) }),
       places.map((place) => point(place, tuning, ui)),
       h("rect", {
@@ -96,7 +100,10 @@ function point({ trial, x, y }, tuning, ui) {
     { key: trial.job, "data-trial": trial.number },
     isBest ? h("circle", { class: "best-ring", cx: x, cy: y, r: 9.5 }) : null,
     ui.trial === trial.job ? h("circle", { class: "pointed", cx: x, cy: y, r: 12 }) : null,
-    mark(markOf(trial), x, y, { class: isBest ? "is-best" : isLive(trial) ? "pulse" : "" }),
+    mark(markOf(trial), x, y, {
+      class: isBest ? "is-best" : isLive(trial) ? "pulse" : "",
+      size: tuning.trials.length > MANY ? 0.6 : 1,
+    }),
   );
 }
 

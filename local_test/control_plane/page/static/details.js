@@ -1,27 +1,28 @@
-// What the feed does not carry of a training job, asked for when one is looked at.
+// What the feed does not carry of a job or an endpoint, asked for when one is looked at.
 
 const known = new Map();
 
-// Return what is known of a job now; `told` is called once there is more.
-export function detailOf(job, told) {
-  const mark = [job.status, job.secondary, JSON.stringify(job.metrics)].join(" ");
-  const entry = known.get(job.name) ?? { mark: null, detail: null, isAsking: false };
-  if (!known.has(job.name)) {
-    known.clear(); // one job is looked at at a time
-    known.set(job.name, entry);
+// Return what `path` tells of `name` now; `told` is called once there is more, which is asked for
+// when `mark` is another.
+export function detailOf(path, name, mark, told) {
+  const address = `${path}?${new URLSearchParams({ name })}`;
+  const entry = known.get(address) ?? { mark: null, detail: null, isAsking: false };
+  if (!known.has(address)) {
+    known.clear(); // one thing is looked at at a time
+    known.set(address, entry);
   }
-  if (entry.mark !== mark && !entry.isAsking) ask(job.name, entry, mark, told);
+  if (entry.mark !== mark && !entry.isAsking) ask(address, entry, mark, told);
   return entry.detail;
 }
 
-async function ask(name, entry, mark, told) {
+async function ask(address, entry, mark, told) {
   entry.isAsking = true;
   try {
-    const answer = await fetch(`training?${new URLSearchParams({ name })}`);
+    const answer = await fetch(address);
     if (answer.ok) entry.detail = await answer.json();
     entry.mark = mark;
   } catch {
-    // The plane is away; the next state of the job asks again.
+    // The plane is away; the next state asks again.
   }
   entry.isAsking = false;
   told();

@@ -1,13 +1,13 @@
 // The folds of one job: a dot each, their mean as a line, one standard deviation as a band.
 
 import { h } from "./dom.js";
-import { frame, xAxis, yAxis } from "./frame.js";
+import { frame, xAxis, xName, yAxis, yName } from "./frame.js";
 import { countTicks, linear, niceTicks, padded } from "./scales.js";
 import { number } from "./wording.js";
 
 const LEFT = 56;
 const RIGHT = 12;
-const TOP = 10;
+const TOP = 30;
 const HEIGHT = 150;
 
 export function foldStrip(folds, ui) {
@@ -37,6 +37,7 @@ function draw(folds, ui, nameOf, width) {
   return {
     height: bottom + 40,
     children: [
+      yName(folds.metric),
       deviation === null
         ? null
         : h("rect", {
@@ -49,16 +50,7 @@ function draw(folds, ui, nameOf, width) {
       yAxis(niceTicks(low, high, 4), y, LEFT, width - RIGHT, (value) => number(value, 5)),
       h("line", { class: "mean", x1: LEFT, x2: width - RIGHT, y1: y(mean), y2: y(mean) }),
       xAxis(countTicks(folds.total, Math.min(10, width / 50)), x, bottom),
-      h(
-        "text",
-        {
-          class: "axis-name",
-          x: (LEFT + width - RIGHT) / 2,
-          y: bottom + 34,
-          "text-anchor": "middle",
-        },
-        "fold",
-      ),
+      xName("fold", (LEFT + width - RIGHT) / 2, bottom),
       folds.scores.map((each) => [
         ui.trial === nameOf(each)
           ? h("circle", { class: "pointed", cx: x(each.fold), cy: y(each.value), r: 10 })

@@ -1,15 +1,16 @@
 // Fold scores: one dot a fold, the mean as a bar, one standard deviation to both sides.
 
 import { h } from "./dom.js";
-import { frame, pointing, xAxis, yAxis } from "./frame.js";
+import { frame, pointing, xAxis, xName, yAxis, yName } from "./frame.js";
 import { foldsOf } from "./model.js";
-import { countTicks, linear, niceTicks, padded } from "./scales.js";
+import { clamped, countTicks, linear, mostly, niceTicks } from "./scales.js";
+import { MANY } from "./shapes.js";
 import { number } from "./wording.js";
 
 const LEFT = 56;
 const RIGHT = 12;
-const TOP = 10;
-const HEIGHT = 240;
+const TOP = 30;
+const HEIGHT = 230;
 
 export function trialsWithFolds(model, tuning) {
   return tuning.trials
@@ -22,7 +23,7 @@ export function trialsWithFolds(model, tuning) {
 }
 
 // `columns` are {name, at, folds}; `best` names one of them.
-export function foldChart({ id, columns, n, best, axisName, ui, describe, open }) {
+export function foldChart({ id, columns, n, best, objective, ui, describe, open }) {
   const metric = columns[0].folds.metric;
   return frame({
     id,
@@ -32,11 +33,11 @@ export function foldChart({ id, columns, n, best, axisName, ui, describe, open }
     ui,
     describe,
     open,
-    draw: (width) => draw({ id, columns, n, best, axisName, ui, open }, width),
+    draw: (width) => draw({ id, columns, n, best, objective, ui, open }, width),
   });
 }
 
-function draw({ id, columns, n, best, axisName, ui, open }, width) {
+function draw({ id, columns, n, best, objective, ui, open }, width) {
   const bottom = TOP + HEIGHT;
   const x = linear(0.5, n + 0.5, LEFT, width - RIGHT);
   const values = columns.flatMap(({ folds }) => [
@@ -45,32 +46,28 @@ function draw({ id, columns, n, best, axisName, ui, open }, width) {
       ? []
       : [folds.mean - folds.deviation, folds.mean + folds.deviation]),
   ]);
-  const [low, high] = padded(values, 0.05);
-  const y = linear(low, high, bottom, TOP);
-  const half = Math.min(10, Math.max(3, (x(2) - x(1)) / 3));
+  const { low, high } = mostly(values, objective, 0.05);
+  const y = clamped(linear(low, high, bottom, TOP), bottom, TOP);
+  const half = Math.min(10, Math.max(2, (x(2) - x(1)) / 3));
+  const isMany = columns.length > MANY;
+  // The best is drawn last, above the others.
+  const drawing = [...columns].sort((one, other) => (one.name === best) - (other.name === best));
   const places = columns.flatMap(({ name, at, folds }) =>
     folds.scores.map((each) => ({ name, x: x(at), y: y(each.value) })),
   );
   return {
     height: bottom + 40,
     children: [
+      yName(columns[0].folds.metric),
       yAxis(niceTicks(low, high, 5), y, LEFT, width - RIGHT, (value) => number(value, 5)),
       xAxis(countTicks(n, Math.min(10, width / 60)), x, bottom),
-      h(
-        "text",
-        {
-          class: "axis-name",
-          x: (LEFT + width - RIGHT) / 2,
-          y: bottom + 34,
-          "text-anchor": "middle",
-        },
-        axisName,
-      ),
-      columns.map((column) =>
+      xName("trial", (LEFT + width - RIGHT) / 2, bottom),
+      drawing.map((column) =>
         drawn(column, {
           x: x(column.at),
           y,
           half,
+          isMany,
           isBest: column.name === best,
           isPointed: ui.trial === column.name,
           bottom,
@@ -88,7 +85,7 @@ function draw({ id, columns, n, best, axisName, ui, open }, width) {
   };
 }
 
-function drawn({ name, folds }, { x, y, half, isBest, isPointed, bottom }) {
+function drawn({ name, folds }, { x, y, half, isMany, isBest, isPointed, bottom }) {
   const { mean, deviation } = folds;
   return h(
     "g",
@@ -111,7 +108,9 @@ function drawn({ name, folds }, { x, y, half, isBest, isPointed, bottom }) {
           y1: y(mean - deviation),
           y2: y(mean + deviation),
         }),
-    folds.scores.map((each) => h("circle", { class: "fold-dot", cx: x, cy: y(each.value), r: 3 })),
+    folds.scores.map((each) =>
+      h("circle", { class: "fold-dot", cx: x, cy: y(each.value), r: isMany ? 1.5 : 3 }),
+    ),
     h("line", { class: "mean", x1: x - half, x2: x + half, y1: y(mean), y2: y(mean) }),
   );
 }

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 
+const NARROWEST = 160; // of a chart, in pixels
 const widths = new Map();
 let changed = () => {};
 let observer;
@@ -17,7 +18,7 @@ export function watchWidths(told) {
 
 // `draw(width)` returns the drawing and its height; `stops` are what arrow keys go through.
 export function frame({ id, label, hint, stops, ui, describe, open, draw }) {
-  const width = widths.get(id) ?? 0;
+  const width = widths.has(id) ? Math.max(widths.get(id), NARROWEST) : 0;
   const drawn = width > 0 ? draw(width) : { height: 220, children: [] };
   const said = ui.from === id && ui.trial !== null ? describe(ui.trial) : null;
   return h(
@@ -59,7 +60,13 @@ export function frame({ id, label, hint, stops, ui, describe, open, draw }) {
         }),
       ),
     ),
-    h("p", { class: "readout", role: "status" }, said ?? h("span", { class: "quiet" }, hint)),
+    // What a chart says of itself may change each second; only what was asked for is read out.
+    h(
+      "p",
+      { class: "readout" },
+      h("span", { key: "said", role: "status" }, said),
+      said === null ? h("span", { key: "hint", class: "quiet" }, hint) : null,
+    ),
   );
 }
 
@@ -104,6 +111,15 @@ export function pointing(id, places, ui, open) {
       if (name !== null) open(name);
     },
   };
+}
+
+// What an axis shows: of the upright one at its head, of the lying one below its middle.
+export function yName(name) {
+  return h("text", { class: "axis-name", x: 0, y: 12 }, name);
+}
+
+export function xName(name, x, y) {
+  return h("text", { class: "axis-name", x, y: y + 34, "text-anchor": "middle" }, name);
 }
 
 export function yAxis(ticks, place, left, right, text) {

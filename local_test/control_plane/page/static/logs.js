@@ -4,54 +4,60 @@ import { h } from "./dom.js";
 import { clock } from "./wording.js";
 
 const EVERY_MS = 1000;
-const MOST_LINES = 3000;
+const MOST_LINES = 3000; // of those that follow the end
+const MOST_READ = 6000; // of those that are read while others come
 const EARLIER_LINES = 400;
 const NEAR_END = 24; // pixels from the end within which the log follows
 
-const panes = new Map();
+let pane = null; // one log is shown at a time
+let wraps = true;
 
 // `isLive` and `mark` tell when there may be more: while it runs, and once when `mark` is another.
 export function logPane({ group, prefix, isLive, mark }) {
   const key = `${group} ${prefix}`;
-  if (!panes.has(key)) {
-    panes.clear(); // one log is shown at a time
-    panes.set(key, new Pane(group, prefix));
-  }
-  const pane = panes.get(key);
-  pane.keepUp(isLive, mark);
-  return h("div", { key, class: "log-pane", made: (node) => pane.attach(node) });
+  if (pane?.key === key) pane.keepUp(isLive, mark);
+  return h("div", {
+    key,
+    class: "log-pane",
+    made: (node) => (pane = new Pane(node, { key, group, prefix, isLive, mark })),
+  });
 }
 
+document.addEventListener("visibilitychange", () => document.hidden || pane?.ask());
+
 class Pane {
-  constructor(group, prefix) {
-    this.where = { group, prefix };
-    this.stream = null;
-    this.first = 0;
-    this.end = null;
+  constructor(node, { key, group, prefix, isLive, mark }) {
+    Object.assign(this, { node, key, group, prefix, isLive, mark });
     this.follows = true;
-    this.isLive = false;
     this.isAsking = false;
-    this.mark = null;
+    this.newest = null;
+    this.stream = null;
+    this.restart(null);
+    node.replaceChildren(this.tools(), this.lines, this.note);
+    this.ask();
   }
 
-  attach(node) {
-    this.node = node;
-    this.select = element("select", { "aria-label": "Stream", id: "log-stream" });
+  // Lines `first` to before `end` of `stream` are shown, or shall be in place of what still is.
+  restart(stream) {
+    this.stream = stream;
+    this.first = 0;
+    this.end = null;
+  }
+
+  tools() {
+    this.select = element("select", { "aria-label": "Stream", id: "log-stream", hidden: "" });
     this.select.addEventListener("change", () => this.choose(this.select.value));
-    this.follow = element("input", { type: "checkbox", id: "log-follow" });
-    this.follow.checked = this.follows;
-    this.follow.addEventListener("change", () => this.setFollows(this.follow.checked));
-    this.wrap = element("input", { type: "checkbox", id: "log-wrap" });
-    this.wrap.checked = true;
-    this.wrap.addEventListener("change", () =>
-      this.lines.classList.toggle("is-wrapped", this.wrap.checked),
-    );
-    this.earlier = element("button", { type: "button", class: "button" }, "Earlier lines");
-    this.earlier.addEventListener("click", () => this.askEarlier());
-    this.earlier.hidden = true;
-    this.note = element("p", { class: "quiet" }, "No lines yet.");
+    this.follow = checkbox("log-follow", true, (isOn) => this.setFollows(isOn));
+    const wrap = checkbox("log-wrap", wraps, (isOn) => {
+      wraps = isOn;
+      this.lines.classList.toggle("is-wrapped", isOn);
+    });
+    this.earlier = element("button", { type: "button", class: "button", hidden: "" });
+    this.earlier.textContent = "Earlier lines";
+    this.earlier.addEventListener("click", () => this.tried(() => this.askEarlier()));
+    this.note = element("p", { class: "quiet" });
     this.lines = element("div", {
-      class: "lines is-wrapped",
+      class: wraps ? "lines is-wrapped" : "lines",
       role: "log",
       "aria-live": "off",
       "aria-label": "Log lines",
@@ -59,42 +65,51 @@ class Pane {
     });
     this.lines.addEventListener("scroll", () => this.onScroll());
     const tools = element("div", { class: "log-tools" });
-    tools.append(
-      this.select,
-      labelled(this.follow, "Follow"),
-      labelled(this.wrap, "Wrap lines"),
-      this.earlier,
-    );
-    node.replaceChildren(tools, this.lines, this.note);
-    this.ask();
+    const checks = [labelled(this.follow, "Follow"), labelled(wrap, "Wrap lines")];
+    tools.append(this.select, ...checks, this.earlier);
+    return tools;
   }
 
   keepUp(isLive, mark) {
     const isOther = mark !== this.mark;
-    this.mark = mark;
-    this.isLive = isLive;
-    if (this.node && isOther) this.ask();
+    Object.assign(this, { isLive, mark });
+    if (isOther) this.ask();
   }
 
   async ask() {
     clearTimeout(this.timer);
-    if (this.isAsking || !this.node?.isConnected) return;
+    if (this.isAsking || !this.node.isConnected) return;
     this.isAsking = true;
-    try {
-      let piece;
-      do {
-        piece = await this.fetch(this.end);
-        this.append(piece);
-      } while (piece.end < piece.total && this.node.isConnected);
-    } catch (error) {
-      this.note.textContent = `The log cannot be read now: ${error.message}`;
-    }
+    await this.tried(() => this.catchUp());
     this.isAsking = false;
     if (this.isLive && !document.hidden) this.timer = setTimeout(() => this.ask(), EVERY_MS);
   }
 
+  async tried(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.note.textContent = `The log cannot be read now: ${error.message}`;
+    }
+  }
+
+  async catchUp() {
+    let hasMore = !this.isFull();
+    while (hasMore) {
+      const stream = this.stream;
+      const piece = await this.fetch(this.end);
+      // Another stream may have been chosen meanwhile.
+      hasMore = this.node.isConnected && (stream !== this.stream || this.take(piece));
+    }
+  }
+
+  // Someone reads, and what comes must not push it away.
+  isFull() {
+    return !this.follows && this.lines.childElementCount >= MOST_READ;
+  }
+
   async fetch(first) {
-    const asked = new URLSearchParams(this.where);
+    const asked = new URLSearchParams({ group: this.group, prefix: this.prefix });
     if (this.stream !== null) asked.set("stream", this.stream);
     if (first !== null) asked.set("first", first);
     const answer = await fetch(`logs?${asked}`);
@@ -103,19 +118,43 @@ class Pane {
     return piece;
   }
 
-  append(piece) {
-    const newest = piece.streams.at(-1);
+  // Show a piece; return whether there is more to ask for at once.
+  take(piece) {
+    const newest = piece.streams.at(-1) ?? null;
     // A new attempt writes a stream of its own.
-    if (this.newest !== undefined && newest !== this.newest && this.stream === this.newest)
-      this.restart(newest);
+    const isLeft = this.newest !== null && newest !== this.newest && this.stream === this.newest;
     this.newest = newest;
-    this.showStreams(piece.streams);
-    if (this.stream === null) this.stream = piece.stream;
-    if (piece.stream !== this.stream || piece.stream === null) return;
-    if (this.end === null) this.first = piece.first;
+    this.showStreams(piece.streams, isLeft ? newest : (this.stream ?? piece.stream));
+    if (newest === null) {
+      this.restart(null);
+      this.lines.replaceChildren();
+      this.tell(0);
+      return false;
+    }
+    if (isLeft || this.isElsewhere(piece)) {
+      this.restart(isLeft ? newest : piece.stream);
+      return true;
+    }
+    this.append(piece);
+    return piece.end < piece.total && !this.isFull();
+  }
+
+  // The plane forgot the stream or lines of it, or so many came that their end is shown at once.
+  isElsewhere({ stream, total }) {
+    if (this.stream !== null && stream !== this.stream) return true;
+    if (this.end === null) return false;
+    return total < this.end || (this.follows && total - this.end > MOST_LINES);
+  }
+
+  append(piece) {
+    this.stream = piece.stream;
+    if (this.end === null) {
+      this.first = piece.first;
+      this.lines.replaceChildren();
+    }
     this.end = piece.end;
     this.lines.append(...piece.lines.map(shownLine));
-    while (this.lines.childElementCount > MOST_LINES) {
+    while (this.follows && this.lines.childElementCount > MOST_LINES) {
       this.lines.firstElementChild.remove();
       this.first += 1;
     }
@@ -139,28 +178,26 @@ class Pane {
     this.ask();
   }
 
-  restart(stream) {
-    this.stream = stream;
-    this.end = null;
-    this.lines.replaceChildren();
-  }
-
-  showStreams(streams) {
+  showStreams(streams, chosen) {
     this.select.hidden = streams.length < 2;
     if (this.select.childElementCount !== streams.length) {
       this.select.replaceChildren(
-        ...streams.map((name) =>
-          element("option", { value: name }, name.slice(name.indexOf("/") + 1)),
-        ),
+        ...streams.map((name) => {
+          const option = element("option", { value: name });
+          option.textContent = name.slice(this.prefix.length);
+          return option;
+        }),
       );
     }
-    if (this.stream !== null) this.select.value = this.stream;
+    if (chosen !== null) this.select.value = chosen;
   }
 
   tell(total) {
     this.earlier.hidden = this.first === 0;
+    const more = this.isFull() ? "; Follow shows the newest" : "";
+    const none = this.isLive ? "No lines yet." : "No lines.";
     this.note.textContent =
-      total === 0 ? "No lines yet." : `Lines ${this.first + 1} to ${this.end} of ${total}`;
+      total === 0 ? none : `Lines ${this.first + 1} to ${this.end} of ${total}${more}`;
   }
 
   onScroll() {
@@ -169,16 +206,27 @@ class Pane {
   }
 
   setFollows(follows) {
+    const wasFull = this.isFull();
     this.follows = follows;
     this.follow.checked = follows;
     if (follows) this.lines.scrollTop = this.lines.scrollHeight;
+    if (wasFull && follows) this.ask();
   }
 }
 
 function shownLine([at, text]) {
   const line = element("div", { class: "line" });
-  line.append(element("time", {}, clock(at)), element("span", {}, text));
+  const [time, said] = [element("time", {}), element("span", {})];
+  [time.textContent, said.textContent] = [clock(at), text];
+  line.append(time, said);
   return line;
+}
+
+function checkbox(id, isOn, told) {
+  const input = element("input", { type: "checkbox", id });
+  input.checked = isOn;
+  input.addEventListener("change", () => told(input.checked));
+  return input;
 }
 
 function labelled(input, text) {
@@ -187,9 +235,8 @@ function labelled(input, text) {
   return label;
 }
 
-function element(tag, attributes, text = null) {
+function element(tag, attributes) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
   return made;
 }

@@ -14,6 +14,8 @@ import { isLive } from "./wording.js";
 
 const main = document.getElementById("main");
 const connection = document.getElementById("connection");
+// What the history keeps of an address at which the page has been.
+const KNOWN = "known";
 const STATES = {
   connecting: "Connecting",
   live: "Live",
@@ -26,6 +28,7 @@ const ui = {
   rows: 100,
   sort: { by: "number", isDown: false },
   unfolded: new Set(),
+  opened: new Set(),
   trial: null, // the training job that is pointed at,
   from: null, // and where
   redraw: schedule,
@@ -38,12 +41,18 @@ const ui = {
     if (!ui.unfolded.delete(name)) ui.unfolded.add(name);
     schedule();
   },
+  open(title, isOpen) {
+    if (isOpen === ui.opened.has(title)) return;
+    if (!ui.opened.delete(title)) ui.opened.add(title);
+    schedule();
+  },
   sortBy: (by) => ui.set({ sort: { by, isDown: ui.sort.by === by ? !ui.sort.isDown : false } }),
 };
 
 let model = readModel({});
 let isScheduled = false;
-let focusesTitle = false;
+let address = location.hash; // of the view that is shown
+const places = new Map(); // how far down views were left, by their addresses
 
 const feed = new Feed(() => {
   model = readModel(feed.lists);
@@ -68,10 +77,6 @@ function draw() {
   const { kind, view, name } = route();
   render(main, h("div", { key: location.hash, class: `view view-${kind}` }, view ?? missing(name)));
   document.title = name ? `${name} – control plane` : "Jobs – control plane";
-  if (focusesTitle) {
-    focusesTitle = false;
-    document.getElementById("title")?.focus();
-  }
 }
 
 function route() {
@@ -81,7 +86,8 @@ function route() {
     return { kind, name: names[0], view: tuningView(model, names[0], ui, now) };
   if (kind === "training")
     return { kind, name: names[0], view: trainingView(model, names[0], ui, now) };
-  if (kind === "resource") return { kind, name: names[1], view: resourceView(model, ...names) };
+  if (kind === "resource")
+    return { kind, name: names[1], view: resourceView(model, names[0], names[1], ui, now) };
   return { kind: "jobs", name: "", view: overview(model, ui, now) };
 }
 
@@ -98,7 +104,7 @@ function missing(name) {
     "Not found",
     { isWide: true },
     h("h1", { id: "title", tabindex: -1, class: "unseen" }, "Not found"),
-    h("p", {}, `The plane has nothing called ${name}. `, h("a", { href: toJobs }, "All jobs")),
+    h("p", {}, `The plane has nothing called ${name || "that"}. `, h("a", { href: toJobs }, "All jobs")),
   );
 }
 
@@ -106,12 +112,24 @@ function isAnythingLive() {
   return model.tuning.some(isLive) || model.all.some(isLive);
 }
 
-window.addEventListener("hashchange", () => {
+// A new view begins at its title; one to which a person comes back is as it was left.
+function go() {
+  const from = address;
+  places.set(from, window.scrollY);
+  address = location.hash;
+  const isBack = history.state !== null;
+  if (!isBack) history.replaceState(KNOWN, "");
   Object.assign(ui, { trial: null, from: null });
-  focusesTitle = true;
   draw();
-  window.scrollTo(0, 0);
-});
+  const links = isBack ? [...main.querySelectorAll("a")] : [];
+  const left = links.find((each) => each.getAttribute("href") === from);
+  (left ?? document.getElementById("title"))?.focus({ preventScroll: true });
+  window.scrollTo(0, isBack ? (places.get(address) ?? 0) : 0);
+}
+
+history.scrollRestoration = "manual";
+history.replaceState(KNOWN, "");
+window.addEventListener("hashchange", go);
 // The address names the view, so this link cannot lead by it.
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();

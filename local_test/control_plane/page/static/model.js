@@ -12,25 +12,19 @@ const ORDER = [
   "Model package groups",
   "Model packages",
 ];
-const FOLD_JOB = /^(.+)-f(\d+)(?:-r\d+)?$/;
 
 export function readModel(lists) {
   const training = lists.training_jobs ?? new Map();
   const tuning = [...(lists.tuning_jobs ?? new Map()).values()].sort(byCreation);
-  const foldJobs = foldJobsOf(training);
   const trials = new Set(tuning.flatMap((job) => job.trials.map((trial) => trial.job)));
-  const folds = new Map(
-    [...foldJobs].flatMap(([driver, jobs]) => jobs.map((job) => [job.name, driver])),
-  );
   const all = [...training.values()].sort(byCreation);
   return {
     training,
     tuning,
     tuningByName: new Map(tuning.map((job) => [job.name, job])),
-    foldJobs,
-    driverOf: folds,
+    foldJobs: foldJobsOf(training),
     all,
-    heads: all.filter((job) => !trials.has(job.name) && !folds.has(job.name)),
+    heads: all.filter((job) => !trials.has(job.name) && !job.fold_of),
     resources: resourcesByKind(lists.resources),
   };
 }
@@ -42,13 +36,16 @@ function byCreation(one, other) {
 function foldJobsOf(training) {
   const found = new Map();
   for (const job of training.values()) {
-    const match = FOLD_JOB.exec(job.name);
-    if (match === null || !training.has(match[1])) continue;
-    if (!found.has(match[1])) found.set(match[1], []);
-    found.get(match[1]).push({ ...job, fold: Number(match[2]) });
+    if (!job.fold_of) continue;
+    const { driver } = job.fold_of;
+    if (!found.has(driver)) found.set(driver, []);
+    found.get(driver).push(job);
   }
   for (const jobs of found.values())
-    jobs.sort((one, other) => one.fold - other.fold || byCreation(one, other));
+    jobs.sort(
+      ({ fold_of: one }, { fold_of: other }) =>
+        one.index - other.index || one.attempt - other.attempt,
+    );
   return found;
 }
 
@@ -65,12 +62,15 @@ function resourcesByKind(resources) {
 // The scores of a job's folds: what its driver prints, else the metric of the jobs that are folds.
 export function foldsOf(model, name, metric = null) {
   const job = model.training.get(name);
+  if (job?.fold_of) return null; // it has its driver's hyperparameters
   const siblings = model.foldJobs.get(name) ?? [];
   const known = job?.folds;
-  const total = known?.total ?? foldsAsked(job) ?? (siblings.length || null);
+  // Of several tries of a fold the newest counts.
+  const tries = [...new Map(siblings.map((each) => [each.fold_of.index, each])).values()];
+  const total = known?.total ?? foldsAsked(job) ?? (tries.length || null);
   if (total === null) return null;
-  const scores = known ? known.scores : siblings.map((each) => siblingScore(each, metric));
-  const ended = known ? known.scores.length : siblings.filter((each) => !isLive(each)).length;
+  const scores = known ? known.scores : tries.map((each) => siblingScore(each, metric));
+  const ended = Math.max(known?.scores.length ?? 0, tries.filter((each) => !isLive(each)).length);
   const values = scores.filter((each) => each.value !== null && each.value !== undefined);
   return {
     total,
@@ -83,7 +83,7 @@ export function foldsOf(model, name, metric = null) {
 }
 
 function siblingScore(job, metric) {
-  return { fold: job.fold + 1, value: metric === null ? null : (job.metrics[metric] ?? null) };
+  return { fold: job.fold_of.index + 1, value: metric === null ? null : (job.metrics[metric] ?? null) };
 }
 
 function foldsAsked(job) {
@@ -104,7 +104,7 @@ export function spread(values) {
 }
 
 export function valueOf(trial) {
-  return trial.value ?? trial.epochs.at(-1) ?? null;
+  return trial.value ?? trial.newest;
 }
 
 // The best final value after each trial, in the order of their numbers; null before the first.

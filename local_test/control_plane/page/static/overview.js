@@ -2,15 +2,37 @@
 
 import { h } from "./dom.js";
 import { bestSoFar, counts, deviationOf, foldsOf } from "./model.js";
-import { badge, card, progress, table, toResource, toTraining, toTuning } from "./parts.js";
+import { badge, breakable, card, progress, table, toResource, toTraining, toTuning } from "./parts.js";
 import { linear } from "./scales.js";
 import { stepPath } from "./curve.js";
-import { count, duration, isLive, markOf, moment, number, seconds, stateOf } from "./wording.js";
+import {
+  count,
+  duration,
+  isLive,
+  markOf,
+  moment,
+  number,
+  oneOf,
+  seconds,
+  stateOf,
+} from "./wording.js";
 
 const FIRST_ROWS = 100;
+const MORE_ROWS = 500;
+const COUNTED = ["Endpoints", "Transform jobs", "Processing jobs"];
+const NO_JOBS = [
+  "No jobs yet",
+  "Start one with any of SageMaker's clients; the plane has printed the variables that they need. This page follows by itself.",
+];
+const NONE_FOUND = ["Nothing found", "Nothing that the plane has fits these words and this state."];
 
 export function overview(model, ui, now) {
   const isEmpty = model.tuning.length + model.all.length + model.resources.size === 0;
+  const tables = [
+    tuningJobs(model, ui, now),
+    trainingJobs(model, ui, now),
+    ...[...model.resources].map(([kind, records]) => resources(kind, records, ui)),
+  ].filter(Boolean);
   return [
     h(
       "header",
@@ -18,10 +40,8 @@ export function overview(model, ui, now) {
       h("h1", { id: "title", tabindex: -1 }, "Jobs"),
       h("p", { class: "facts" }, summary(model)),
     ),
-    isEmpty ? empty() : filters(ui),
-    tuningJobs(model, ui, now),
-    trainingJobs(model, ui, now),
-    [...model.resources].map(([kind, records]) => resources(kind, records, ui)),
+    isEmpty ? null : filters(ui),
+    tables.length ? tables : isEmpty ? nothing(...NO_JOBS) : nothing(...NONE_FOUND),
   ];
 }
 
@@ -32,20 +52,14 @@ function summary(model) {
     h("span", { key: "t" }, count(model.all.length, "training job")),
     h("span", { key: "l" }, `${of("live")} running`),
     of("failed") ? h("span", { key: "f" }, `${of("failed")} failed`) : null,
+    COUNTED.filter((kind) => model.resources.has(kind)).map((kind) =>
+      h("span", { key: kind }, count(model.resources.get(kind).length, oneOf(kind).toLowerCase())),
+    ),
   ];
 }
 
-function empty() {
-  return h(
-    "div",
-    { key: "empty", class: "card empty" },
-    h("h2", {}, "No jobs yet"),
-    h(
-      "p",
-      {},
-      "Start one with any of SageMaker's clients; the plane has printed the variables that they need. This page follows by itself.",
-    ),
-  );
+function nothing(title, text) {
+  return h("div", { key: "nothing", class: "card empty" }, h("h2", {}, title), h("p", {}, text));
 }
 
 function filters(ui) {
@@ -90,7 +104,8 @@ function filters(ui) {
 
 function isWanted(job, ui) {
   const kind = markOf(job) === "early" ? "stopped" : markOf(job);
-  if (ui.state && kind !== ui.state) return false;
+  // What has no status, as a model, is in no state.
+  if (ui.state && !(job.status && kind === ui.state)) return false;
   const words = ui.find.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return true;
   const text = searched(job);
@@ -212,18 +227,21 @@ function trainingJobs(model, ui, now) {
     "Training jobs",
     { isWide: true, note: isSearch ? `${jobs.length} found, trials and folds among them` : null },
     table("Training jobs", columns, rows),
-    jobs.length > shown.length
-      ? h(
-          "button",
-          {
-            type: "button",
-            key: "more",
-            class: "button",
-            on: { click: () => ui.set({ rows: ui.rows + 500 }) },
-          },
-          `Show ${Math.min(500, jobs.length - shown.length)} more of ${jobs.length}`,
-        )
-      : null,
+    more(jobs.length, ui),
+  );
+}
+
+function more(n, ui) {
+  if (n <= ui.rows) return null;
+  return h(
+    "button",
+    {
+      type: "button",
+      key: "more",
+      class: "button",
+      on: { click: () => ui.set({ rows: ui.rows + MORE_ROWS }) },
+    },
+    `Show ${Math.min(MORE_ROWS, n - ui.rows)} more of ${n}`,
   );
 }
 
@@ -290,7 +308,7 @@ function metrics(job) {
       ? h("span", { class: "quiet last-line" }, job.last_line)
       : "–";
   return entries.map(([name, value]) =>
-    h("span", { key: name, class: "metric" }, `${name} `, h("b", {}, number(value))),
+    h("span", { key: name, class: "metric" }, breakable(name), " ", h("b", {}, number(value))),
   );
 }
 
@@ -323,5 +341,5 @@ function resources(kind, records, ui) {
       moment(record.created),
     ],
   }));
-  return card(kind, { isWide: true }, table(kind, columns, rows));
+  return card(kind, { isWide: true }, table(kind, columns, rows), more(wanted.length, ui));
 }

@@ -4,20 +4,27 @@
 import { h } from "./dom.js";
 import { frame, pointing } from "./frame.js";
 import { valueOf } from "./model.js";
-import { linear, niceTicks, padded, scaleOf } from "./scales.js";
+import { clamped, linear, mostly, niceTicks, scaleOf } from "./scales.js";
+import { MANY } from "./shapes.js";
 import { isLive, number, valueShown } from "./wording.js";
 
 const NARROW = 620;
 const AXIS_WIDTH = 92; // the least that an axis with its name and values needs
 const HEIGHT = 260;
 const ROW = 74;
+const GOOD = 0.1; // the part of many trials that stands out
+const LINE = 14; // the height of a tick's text
+const LETTER = 7.4; // the width of a letter, about
+const NOTES = { Logarithmic: "log", ReverseLogarithmic: "reverse log" };
 
 export function parallel(tuning, ui, { describe, open }) {
   const names = tuning.ranges.map((range) => range.name).join(", ");
   return frame({
     id: "parallel",
     label: `Parallel coordinates: ${names} and ${tuning.objective.name} of ${tuning.trials.length} trials. The table of trials has the numbers.`,
-    hint: "A line is a trial; its colour is its objective, which is also the last axis. Dashed lines have none.",
+    hint:
+      "A line is a trial; its colour is its objective, which is also the last axis. Dashed lines have none." +
+      (tuning.trials.length > MANY ? " The best tenth stands out." : ""),
     stops: tuning.trials.map((trial) => trial.job),
     ui,
     describe,
@@ -29,7 +36,8 @@ export function parallel(tuning, ui, { describe, open }) {
 function draw(tuning, ui, open, width) {
   const isNarrow = width < NARROW || width / (tuning.ranges.length + 1) < AXIS_WIDTH;
   const length = isNarrow ? [14, width - 14] : [HEIGHT, 40];
-  const axes = axesOf(tuning, length);
+  const span = isNarrow ? (tick) => lyingSpan(tick, length) : standingSpan;
+  const axes = axesOf(tuning, length).map((axis) => ({ ...axis, ticks: apart(axis.ticks, span) }));
   const across = isNarrow
     ? (index) => 34 + index * ROW
     : linear(
@@ -45,9 +53,9 @@ function draw(tuning, ui, open, width) {
     alongs(points).map(([x, y]) => ({ name: trial.job, x, y })),
   );
   const height = isNarrow ? 34 + (axes.length - 1) * ROW + 40 : HEIGHT + 28;
-  // The best and the one that is pointed at are drawn last, above the others.
-  const rank = ({ trial }) => (ui.trial === trial.job ? 2 : trial.job === tuning.best?.job ? 1 : 0);
-  lines.sort((one, other) => rank(one) - rank(other));
+  // Those that are better are drawn above the others, and above all the one that is pointed at.
+  const rank = ({ trial }) => (ui.trial === trial.job ? -1 : (parts.get(trial.job) ?? 2));
+  lines.sort((one, other) => rank(other) - rank(one));
   return {
     height,
     children: [
@@ -55,7 +63,11 @@ function draw(tuning, ui, open, width) {
       axes.map((axis, index) =>
         isNarrow
           ? lying(axis, across(index), length)
-          : standing(axis, across(index), length, index, axes.length),
+          : standing(axis, across(index), length, {
+              isFirst: index === 0,
+              isLast: index === axes.length - 1,
+              most: Math.floor((across(1) - across(0)) / LETTER),
+            }),
       ),
       h("rect", {
         class: "catch",
@@ -67,6 +79,36 @@ function draw(tuning, ui, open, width) {
       }),
     ],
   };
+}
+
+// Those of the ticks whose texts do not run into each other, the outermost among them; `span`
+// tells from where to where a text goes.
+function apart(ticks, span) {
+  const sorted = [...ticks].sort((one, other) => one.place - other.place);
+  const isFree = (before, tick) => !before || span(before)[1] <= span(tick)[0];
+  const kept = [];
+  for (const tick of sorted) if (isFree(kept.at(-1), tick)) kept.push(tick);
+  const last = sorted.at(-1);
+  if (last && kept.at(-1) !== last) {
+    while (kept.length > 1 && !isFree(kept.at(-1), last)) kept.pop();
+    if (isFree(kept.at(-1), last)) kept.push(last);
+  }
+  return kept;
+}
+
+function standingSpan({ place }) {
+  return [place - LINE / 2, place + LINE / 2];
+}
+
+function lyingSpan(tick, length) {
+  const taken = LETTER * shortened(tick.text).length + 8;
+  const before = { start: 0, middle: 0.5, end: 1 }[anchor(tick, length)] * taken;
+  return [tick.place - before, tick.place - before + taken];
+}
+
+// The first and the last text of a lying axis stay within it.
+function anchor({ place }, [left, right]) {
+  return place < left + 20 ? "start" : place > right - 20 ? "end" : "middle";
 }
 
 // How wide the longest text beside an axis is, about.
@@ -97,10 +139,9 @@ function categorical(range, texts, from, to) {
 
 function numeric(range, texts, from, to) {
   const scale = scaleOf(range, texts.map(Number).filter(Number.isFinite), from, to);
-  const isLog = range.scale === "Logarithmic" || range.scale === "ReverseLogarithmic";
   return {
     name: range.name,
-    note: isLog ? "log" : null,
+    note: NOTES[range.scale] ?? null,
     ticks: scale.ticks.map((value) => ({ text: number(value, 4), place: scale.place(value) })),
     of: (trial) => {
       const value = Number(trial.values[range.name] ?? Number.NaN);
@@ -111,8 +152,8 @@ function numeric(range, texts, from, to) {
 
 function objective(tuning, from, to) {
   const values = tuning.trials.map(valueOf).filter((value) => value !== null);
-  const [low, high] = values.length ? padded(values, 0.04) : [0, 1];
-  const place = linear(low, high, from, to);
+  const { low, high } = values.length ? mostly(values, tuning.objective, 0.04) : { low: 0, high: 1 };
+  const place = clamped(linear(low, high, from, to), from, to);
   return {
     name: tuning.objective.name,
     isObjective: true,
@@ -144,7 +185,7 @@ function alongs(points) {
 
 // 0 is the best value of all trials, 1 the worst; in ranks, so that one bad trial does not make the
 // others look alike.
-export function goodness(tuning) {
+function goodness(tuning) {
   const sign = tuning.objective.type === "Minimize" ? 1 : -1;
   const valued = tuning.trials.filter((trial) => valueOf(trial) !== null);
   valued.sort((one, other) => sign * (valueOf(one) - valueOf(other)));
@@ -157,6 +198,7 @@ function drawn({ trial, points }, part, tuning, ui) {
   const classes = ["trial-line"];
   if (part === undefined) classes.push("has-none");
   if (isLive(trial)) classes.push("is-live");
+  if (tuning.trials.length > MANY && !(part <= GOOD)) classes.push("is-one-of-many");
   if (isBest) classes.push("is-best");
   if (ui.trial === trial.job) classes.push("is-pointed");
   else if (ui.trial !== null) classes.push("is-behind");
@@ -171,8 +213,7 @@ function drawn({ trial, points }, part, tuning, ui) {
   });
 }
 
-function standing(axis, x, [bottom, top], index, n) {
-  const isFirst = index === 0;
+function standing(axis, x, [bottom, top], { isFirst, isLast, most }) {
   return h(
     "g",
     { key: axis.name, class: axis.isObjective ? "pc-axis is-objective" : "pc-axis" },
@@ -181,11 +222,11 @@ function standing(axis, x, [bottom, top], index, n) {
       "text",
       {
         class: "axis-name",
-        x: isFirst ? 8 : index === n - 1 ? x + 66 : x,
+        x: isFirst ? 8 : isLast ? x + 66 : x,
         y: 16,
-        "text-anchor": isFirst ? "start" : index === n - 1 ? "end" : "middle",
+        "text-anchor": isFirst ? "start" : isLast ? "end" : "middle",
       },
-      axis.name,
+      shortened(axis.name, most),
     ),
     axis.note
       ? h("text", { class: "tick", x, y: top - 9, "text-anchor": "middle" }, axis.note)
@@ -196,10 +237,10 @@ function standing(axis, x, [bottom, top], index, n) {
         "text",
         {
           class: "tick halo",
-          x: index === n - 1 ? x + 8 : x - 8,
+          x: isLast ? x + 8 : x - 8,
           y: place,
           dy: "0.32em",
-          "text-anchor": index === n - 1 ? "start" : "end",
+          "text-anchor": isLast ? "start" : "end",
         },
         shortened(text),
       ),
@@ -207,7 +248,8 @@ function standing(axis, x, [bottom, top], index, n) {
   );
 }
 
-function lying(axis, y, [left, right]) {
+function lying(axis, y, length) {
+  const [left, right] = length;
   return h(
     "g",
     { key: axis.name, class: axis.isObjective ? "pc-axis is-objective" : "pc-axis" },
@@ -217,22 +259,17 @@ function lying(axis, y, [left, right]) {
       { class: "axis-name halo", x: left, y: y - 12 },
       axis.note ? `${axis.name} (${axis.note})` : axis.name,
     ),
-    axis.ticks.map(({ text, place }) => [
-      h("line", { class: "axis", x1: place, x2: place, y1: y, y2: y + 4 }),
+    axis.ticks.map((tick) => [
+      h("line", { class: "axis", x1: tick.place, x2: tick.place, y1: y, y2: y + 4 }),
       h(
         "text",
-        {
-          class: "tick halo",
-          x: place,
-          y: y + 17,
-          "text-anchor": place < left + 20 ? "start" : place > right - 20 ? "end" : "middle",
-        },
-        shortened(text),
+        { class: "tick halo", x: tick.place, y: y + 17, "text-anchor": anchor(tick, length) },
+        shortened(tick.text),
       ),
     ]),
   );
 }
 
-function shortened(text) {
-  return text.length > 14 ? `${text.slice(0, 13)}…` : text;
+function shortened(text, most = 14) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { icon } from "./shapes.js";
-import { markOf, stateOf } from "./wording.js";
+import { markOf, pieces, stateOf } from "./wording.js";
 
 export const toJobs = "#/";
 export const toTuning = (name) => `#/tuning/${encodeURIComponent(name)}`;
@@ -67,6 +67,11 @@ export function card(
   );
 }
 
+// A name that a narrow column may break where its words meet, and only there while that is enough.
+export function breakable(name) {
+  return pieces(name).flatMap((piece, index) => (index ? [h("wbr"), piece] : [piece]));
+}
+
 export function tile(label, value, note) {
   return h(
     "div",
@@ -87,7 +92,9 @@ export function facts(entries) {
     { class: "entries" },
     entries
       .filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
+      .map(([name, value]) =>
+        h("div", { key: name }, h("dt", {}, breakable(name)), h("dd", {}, value)),
+      ),
   );
 }
 
@@ -109,12 +116,12 @@ export function progress(done, live, total, label) {
   );
 }
 
-export function failure(reason) {
+export function failure(reason, title = "Why it failed") {
   return reason
     ? h(
         "div",
         { key: "failure", class: "failure" },
-        h("strong", {}, "Why it failed"),
+        h("strong", {}, title),
         h("p", {}, reason),
       )
     : null;
@@ -180,14 +187,14 @@ function head(column, sort, onSort) {
       ? h(
           "button",
           { type: "button", class: "sort", on: { click: () => onSort(column.id) } },
-          column.title,
+          breakable(column.title),
           h(
             "span",
             { class: "arrow", "aria-hidden": "true" },
             isSorted ? (sort.isDown ? "↓" : "↑") : "",
           ),
         )
-      : column.title;
+      : breakable(column.title);
   return h(
     "th",
     {
@@ -220,7 +227,8 @@ function body(row, columns) {
           role: isHead ? "rowheader" : "cell",
           scope: isHead ? "row" : null,
           class: column.class,
-          "data-label": column.title,
+          // Shown by the style sheet, which knows no <wbr>: a space of no width instead.
+          "data-label": pieces(column.title).join("\u200b"),
         },
         content,
       );

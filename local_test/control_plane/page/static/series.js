@@ -1,8 +1,8 @@
 // One metric of one job over time.
 
 import { h } from "./dom.js";
-import { frame, yAxis } from "./frame.js";
-import { linear, niceTicks, padded } from "./scales.js";
+import { frame, xAxis, xName, yAxis } from "./frame.js";
+import { linear, niceTicks, padded, timeTicks } from "./scales.js";
 import { duration, number } from "./wording.js";
 
 const LEFT = 56;
@@ -30,28 +30,19 @@ export function series(name, points, start, ui) {
 
 function draw(points, start, names, ui, id, width) {
   const values = points.map(([, value]) => value);
-  const ends = [points[0][0], points.at(-1)[0]];
-  const x = linear(ends[0], Math.max(ends[1], ends[0] + 1e-3), LEFT, width - RIGHT);
+  const [from, to] = [points[0][0] - start, points.at(-1)[0] - start];
+  const placed = linear(from, Math.max(to, from + 1e-3), LEFT, width - RIGHT);
+  const x = (at) => placed(at - start);
   const [low, high] = padded(values);
   const y = linear(low, high, TOP + HEIGHT, TOP);
   const path = points.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join("L");
   const at = names.indexOf(ui.trial);
   return {
-    height: TOP + HEIGHT + 22,
+    height: TOP + HEIGHT + 40,
     children: [
       yAxis(niceTicks(low, high, 4), y, LEFT, width - RIGHT, (value) => number(value, 4)),
-      ends.map((end, index) =>
-        h(
-          "text",
-          {
-            class: "tick",
-            x: x(end),
-            y: TOP + HEIGHT + 16,
-            "text-anchor": index ? "end" : "start",
-          },
-          duration(end - start),
-        ),
-      ),
+      xAxis(timeTicks(from, to, Math.min(8, width / 70)), placed, TOP + HEIGHT, duration),
+      xName("time since the start", (LEFT + width - RIGHT) / 2, TOP + HEIGHT),
       h("path", { class: "series-line", d: `M${path}` }),
       points.length > 60
         ? null

@@ -10,7 +10,7 @@ const PATHS = {
   failed: "M-5,-5L5,5M-5,5L5,-5",
 };
 
-export const NAMES = {
+const NAMES = {
   done: "Completed",
   live: "Running",
   early: "Stopped early",
@@ -18,11 +18,14 @@ export const NAMES = {
   failed: "Failed",
 };
 
-export function mark(kind, x, y, props = {}) {
+// Of more there is no room for marks and lines of the full size.
+export const MANY = 150;
+
+export function mark(kind, x, y, { size = 1, ...props } = {}) {
   return h("path", {
     ...props,
     d: PATHS[kind],
-    transform: `translate(${x.toFixed(1)},${y.toFixed(1)})`,
+    transform: `translate(${x.toFixed(1)},${y.toFixed(1)}) scale(${size})`,
     class: `mark mark-${kind} ${props.class ?? ""}`.trim(),
   });
 }

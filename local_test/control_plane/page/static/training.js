@@ -7,6 +7,7 @@ import { foldStrip } from "./fold_strip.js";
 import { logPane } from "./logs.js";
 import {
   badge,
+  breakable,
   card,
   facts,
   failure,
@@ -25,7 +26,8 @@ const LOG_GROUP = "/aws/sagemaker/TrainingJobs";
 export function trainingView(model, name, ui, now) {
   const job = model.training.get(name);
   if (!job) return null;
-  const detail = detailOf(job, ui.redraw);
+  const mark = [job.status, job.secondary, JSON.stringify(job.metrics)].join(" ");
+  const detail = detailOf("training", name, mark, ui.redraw);
   const metric = model.tuningByName.get(job.tuning_job)?.objective.name ?? null;
   const instances = job.instance_type ? `${job.instance_count ?? 1} × ${job.instance_type}` : null;
   return [
@@ -62,7 +64,7 @@ export function trainingView(model, name, ui, now) {
 
 function above(model, job) {
   const steps = [["Jobs", toJobs]];
-  const driver = model.driverOf.get(job.name);
+  const driver = job.fold_of?.driver;
   const tuning = job.tuning_job ?? model.training.get(driver)?.tuning_job;
   if (tuning) steps.push([tuning, toTuning(tuning)]);
   if (driver) steps.push([driver, toTraining(driver)]);
@@ -71,7 +73,8 @@ function above(model, job) {
 
 function folds(model, job, metric, ui, now) {
   const found = foldsOf(model, job.name, metric);
-  if (found === null) return null;
+  // Of one that has failed before its first fold there is nothing to show.
+  if (found === null || (!isLive(job) && found.done === 0)) return null;
   const note = [
     `${found.done} of ${found.total} ended`,
     found.mean === null ? "" : `${found.metric} ${number(found.mean)}`,
@@ -135,7 +138,7 @@ function metrics(job, detail, ui) {
     table(
       "Last values of the metrics",
       columns,
-      names.map((name) => ({ key: name, cells: [name, number(job.metrics[name])] })),
+      names.map((name) => ({ key: name, cells: [breakable(name), number(job.metrics[name])] })),
     ),
     charted
       .slice(0, 6)

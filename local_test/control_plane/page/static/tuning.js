@@ -20,6 +20,7 @@ import {
 } from "./parts.js";
 import { icon, legend } from "./shapes.js";
 import {
+  clock,
   count,
   duration,
   isLive,
@@ -29,6 +30,8 @@ import {
   stateOf,
   valueShown,
 } from "./wording.js";
+
+const MOST_NAMED = 20; // trials that failed for one reason
 
 export function tuningView(model, name, ui, now) {
   const job = model.tuningByName.get(name);
@@ -66,7 +69,7 @@ function tiles(model, job, now) {
   ];
   return h(
     "div",
-    { key: "tiles", class: "tiles" },
+    { key: "tiles", class: job.ranges.length > 4 ? "tiles is-high" : "tiles" },
     h(
       "dl",
       { class: "figures" },
@@ -90,7 +93,7 @@ function tiles(model, job, now) {
         duration((job.ended ?? now) - job.created),
         isLive(job)
           ? "running"
-          : `ended ${new Date(job.ended * 1000).toLocaleTimeString([], { hour12: false })}`,
+          : `ended ${clock(job.ended)}`,
       ),
     ),
     best ? bestTrial(best) : null,
@@ -114,6 +117,43 @@ function bestTrial(best) {
 function charts(model, job, ui, { describe, open }) {
   const columns = trialsWithFolds(model, job);
   const n = Math.max(job.trials.length, Math.min(job.max_jobs ?? 0, 500), 1);
+  return h(
+    "div",
+    { key: "charts", class: "charts" },
+    card(
+      "Tuning curve",
+      { tools: curveLegend(job) },
+      curve(job, ui, { describe, open }),
+      curveTable(job, ui),
+    ),
+    columns.length === 0
+      ? null
+      : card(
+          "Fold scores",
+          { note: columns[0].folds.metric },
+          foldChart({
+            id: "folds",
+            columns,
+            n,
+            best: job.best?.job,
+            objective: job.objective,
+            ui,
+            describe,
+            open,
+          }),
+          foldTable(columns, ui),
+        ),
+    job.ranges.length === 0
+      ? null
+      : card(
+          "Hyperparameters and objective",
+          { isWide: true, tools: ramp(job) },
+          parallel(job, ui, { describe, open }),
+        ),
+  );
+}
+
+function curveLegend(job) {
   const kinds = ["done", "live", "early", "stopped", "failed"].filter((kind) =>
     job.trials.some((trial) => markOf(trial) === kind),
   );
@@ -137,40 +177,7 @@ function charts(model, job, ui, { describe, open }) {
     ),
     "Best",
   );
-  return h(
-    "div",
-    { key: "charts", class: "charts" },
-    card(
-      "Tuning curve",
-      { tools: legend(kinds, [step, ring]) },
-      curve(job, ui, { describe, open }),
-      curveTable(job),
-    ),
-    columns.length === 0
-      ? null
-      : card(
-          "Fold scores",
-          { note: columns[0].folds.metric },
-          foldChart({
-            id: "folds",
-            columns,
-            n,
-            best: job.best?.job,
-            axisName: "trial",
-            ui,
-            describe,
-            open,
-          }),
-          foldTable(columns),
-        ),
-    job.ranges.length === 0
-      ? null
-      : card(
-          "Hyperparameters and objective",
-          { isWide: true, tools: ramp(job) },
-          parallel(job, ui, { describe, open }),
-        ),
-  );
+  return legend(kinds, [step, ring]);
 }
 
 function ramp(job) {
@@ -184,31 +191,32 @@ function ramp(job) {
   );
 }
 
-function curveTable(job) {
-  const steps = bestSoFar(job);
-  return asTable(
-    "The curve as a table",
-    job.trials.map((trial, index) => [
+function curveTable(job, ui) {
+  const names = ["Trial", "Status", job.objective.name, "Best so far"];
+  return asTable("The curve as a table", ui, names, () => {
+    const steps = bestSoFar(job);
+    return job.trials.map((trial, index) => [
       `#${trial.number}`,
       stateOf(trial),
       number(valueOf(trial)),
       number(steps[index].best),
+    ]);
+  });
+}
+
+function foldTable(columns, ui) {
+  const names = ["Trial", "Folds", "Mean", "Deviation"];
+  return asTable("The folds as a table", ui, names, () =>
+    columns.map(({ at, folds }) => [
+      `#${at}`,
+      folds.scores.map((each) => number(each.value)).join(", "),
+      number(folds.mean),
+      number(folds.deviation, 3),
     ]),
-    ["Trial", "Status", job.objective.name, "Best so far"],
   );
 }
 
-function foldTable(columns) {
-  const rows = columns.map(({ at, folds }) => [
-    `#${at}`,
-    folds.scores.map((each) => number(each.value)).join(", "),
-    number(folds.mean),
-    number(folds.deviation, 3),
-  ]);
-  return asTable("The folds as a table", rows, ["Trial", "Folds", "Mean", "Deviation"]);
-}
-
-function asTable(title, rows, names) {
+function asTable(title, ui, names, rows) {
   const columns = names.map((name, index) => ({
     id: String(index),
     title: name,
@@ -216,13 +224,16 @@ function asTable(title, rows, names) {
   }));
   return h(
     "details",
-    { key: title },
+    { key: title, on: { toggle: (event) => ui.open(title, event.target.open) } },
     h("summary", {}, title),
-    table(
-      title,
-      columns,
-      rows.map((cells) => ({ key: cells[0], cells })),
-    ),
+    // Of many trials most tables are never looked at.
+    ui.opened.has(title)
+      ? table(
+          title,
+          columns,
+          rows().map((cells) => ({ key: cells[0], cells })),
+        )
+      : null,
   );
 }
 
@@ -233,7 +244,11 @@ function trials(model, job, ui, now, open) {
   const columns = [
     { id: "number", title: "Trial" },
     { id: "status", title: "Status" },
-    ...names.map((name) => ({ id: `value ${name}`, title: name, class: "number" })),
+    ...job.ranges.map(({ name, values }) => ({
+      id: `value ${name}`,
+      title: name,
+      class: values ? "" : "number",
+    })),
     { id: "objective", title: job.objective.name, class: "number" },
     { id: "folds", title: "Folds", class: "number" },
     { id: "time", title: "Time", class: "number" },
@@ -297,25 +312,37 @@ function order(model, job, { by, isDown }, now) {
   };
 }
 
+// Trials that failed for the same reason stand together.
 function failures(job) {
-  const failed = job.trials.filter((trial) => trial.failure_reason);
-  if (failed.length === 0) return null;
+  const reasons = new Map();
+  for (const trial of job.trials) {
+    if (!trial.failure_reason) continue;
+    if (!reasons.has(trial.failure_reason)) reasons.set(trial.failure_reason, []);
+    reasons.get(trial.failure_reason).push(trial);
+  }
+  if (reasons.size === 0) return null;
   return card(
     "What failed",
     { isWide: true },
     h(
       "ul",
       { class: "reasons" },
-      failed.map((trial) =>
-        h(
-          "li",
-          { key: trial.job },
-          icon("failed"),
-          h("a", { href: toTraining(trial.job) }, `#${trial.number}`),
-          h("span", {}, trial.failure_reason),
-        ),
+      [...reasons].map(([reason, trials]) =>
+        h("li", { key: reason }, icon("failed"), h("span", {}, reason), failed(trials)),
       ),
     ),
+  );
+}
+
+function failed(trials) {
+  const rest = trials.length - MOST_NAMED;
+  return h(
+    "span",
+    { class: "quiet" },
+    trials
+      .slice(0, MOST_NAMED)
+      .map((trial) => [h("a", { href: toTraining(trial.job) }, `#${trial.number}`), " "]),
+    rest > 0 ? `and ${rest} more` : null,
   );
 }
 

@@ -7,9 +7,14 @@ export function number(value, digits = 6) {
 
 export function valueShown(text) {
   const bare = text.replace(/^"(.*)"$/s, "$1");
-  return /^[-+]?\d+$/.test(bare) || bare.trim() === "" || !Number.isFinite(Number(bare))
-    ? bare
-    : String(Number(Number(bare).toPrecision(4)));
+  // Neither whole numbers, which are exact, nor what only JavaScript takes for one (0x10, Infinity).
+  const isReal = /^[-+]?(\d+\.\d*|\.\d+|\d+(?=e))(e[-+]?\d{1,2})?$/i.test(bare);
+  return isReal ? String(Number(Number(bare).toPrecision(4))) : bare;
+}
+
+// A name with places where a narrow column may break it: after what joins its words.
+export function pieces(name) {
+  return name.match(/[_:./-]*[^_:./-]+[_:./-]*/g) ?? [name];
 }
 
 export function duration(seconds) {
@@ -24,8 +29,9 @@ export function duration(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+// Not `hour12: false`, by which midnight is 24:00:00 in some languages.
 export function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+  return new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
 export function moment(seconds) {
@@ -34,6 +40,11 @@ export function moment(seconds) {
 
 export function count(n, one, many = `${one}s`) {
   return `${n} ${n === 1 ? one : many}`;
+}
+
+// What one thing of its kind is called.
+export function oneOf(kind) {
+  return kind.replace(/s$/, "");
 }
 
 // Text and mark of a state: what tells one from another is the mark's form, then its colour.

@@ -1,0 +1,86 @@
+"""What the page shows of one endpoint beyond the snapshot; times are seconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from local_test.control_plane.hosting.fleet import Fleet, Variant
+from local_test.control_plane.hosting.record import Endpoint
+from local_test.control_plane.plane import Plane
+from local_test.control_plane.wire.errors import ValidationError
+
+
+def endpoint_detail(plane: Plane, name: str) -> dict[str, Any]:
+    """Return an endpoint's variants, those that serve and those that shall.
+
+    Raises
+    ------
+    ValidationError
+        There is none of this name.
+    """
+    with plane.lock:
+        if plane.endpoints is None:
+            raise ValidationError(f"this plane has no endpoints, so none called {name!r}")
+        endpoint = plane.endpoints.get(name)
+        serving, coming = plane.endpoints.serving(name), plane.endpoints.coming(name)
+        return {
+            "name": name,
+            "arn": endpoint.arn,
+            "config": endpoint.config_name,
+            "modified": endpoint.modified,
+            "variants": _asked(plane, endpoint) if serving is None else _variants(serving),
+            "coming": None
+            if coming is None
+            else {"config": coming.config_name, "variants": _variants(coming)},
+        }
+
+
+def _variants(fleet: Fleet) -> list[dict[str, Any]]:
+    total = sum(each.weight for each in fleet.variants.values())
+    return [_variant(each, total) for each in fleet.variants.values()]
+
+
+def _variant(variant: Variant, total: float) -> dict[str, Any]:
+    model = variant.instances.plan.model
+    return {
+        "name": variant.name,
+        "model": model.name,
+        "image": model.container.get("Image"),
+        "data": model.container.get("ModelDataUrl"),
+        "instance_type": variant.request.get("InstanceType"),
+        "weight": variant.weight,
+        "share": variant.weight / total if total else 0.0,
+        "ready": variant.instances.n_ready,
+        "wanted": variant.instances.wanted,
+        "requests": variant.instances.n_asked,
+    }
+
+
+def _asked(plane: Plane, endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Return what the configuration asks for, where that is still there: nothing serves."""
+    try:
+        asked = plane.hosting.configs.get(endpoint.config_name).variants
+    except ValidationError:
+        return []
+    return list(_configured(plane, asked))
+
+
+def _configured(plane: Plane, asked: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    total = sum(float(each.get("InitialVariantWeight", 1.0)) for each in asked)
+    containers = {model.name: model.container for model in plane.models.all()}
+    for each in asked:
+        weight = float(each.get("InitialVariantWeight", 1.0))
+        container = containers.get(each["ModelName"], {})
+        yield {
+            "name": each["VariantName"],
+            "model": each["ModelName"],
+            "image": container.get("Image"),
+            "data": container.get("ModelDataUrl"),
+            "instance_type": each.get("InstanceType"),
+            "weight": weight,
+            "share": weight / total if total else 0.0,
+            "ready": 0,
+            "wanted": each.get("InitialInstanceCount", 1),
+            "requests": 0,
+        }
