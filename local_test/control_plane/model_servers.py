@@ -151,9 +151,9 @@ class _Server:
         return f"http://127.0.0.1:{self.port}"
 
     def output(self) -> Sequence[bytes]:
-        if self._containers is None or self._is_removed:
+        if self._is_removed:
             return []
-        said = [data for _, data in self._containers.output()]
+        said = [data for _, data in self._containers.output()] if self._containers else []
         if not said and self._state == "ended":
             # A model may be many files, and whoever asks holds the plane's lock.
             self._is_removed = True
@@ -206,8 +206,8 @@ class _Server:
             job_name=launch.name,
             attempt=1,
             image=launch.image,
-            entrypoint=launch.entrypoint,
-            arguments=launch.arguments or (() if launch.entrypoint else ("serve",)),
+            entrypoint=(),
+            arguments=("serve",),
             environment=self._world.environment(launch),
             hosts=(Host(_HOST, opt_ml, self._folder / "log"),),
             read_only=(models,),
@@ -259,13 +259,11 @@ class _Server:
 
     def _press(self, stopped_at: float) -> None:
         """Go on ending it."""
-        if self._thread.is_alive():
-            return
         if self._containers is not None and self._code is None:
             if self._world.clock.now() >= stopped_at + self.grace_s:
                 self._containers.kill()
-            return
-        self._state = "ended"
+        elif not self._thread.is_alive():
+            self._state = "ended"
 
     def _terminate(self) -> None:
         if self._containers is not None and self._code is None:

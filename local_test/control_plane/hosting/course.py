@@ -7,6 +7,7 @@ update that fails leaves the endpoint InService as it was, with a FailureReason.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,13 +17,15 @@ from local_test.control_plane.faults import Faults
 from local_test.control_plane.hosting.fleet import Fleet
 from local_test.control_plane.hosting.ports import LogStreams, ModelServers
 from local_test.control_plane.hosting.record import Endpoint, EndpointStatus
+from local_test.control_plane.hosting.scaling import Scaling
 from local_test.control_plane.records.journal import Journal
-from local_test.control_plane.wire.errors import ServiceError, ValidationError
+from local_test.control_plane.wire.errors import ValidationError
 
 NO_CAPACITY = (
     "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. "
     "Please retry using a different ML instance type or after some time."
 )
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,39 @@ class Course:
         self.coming: Fleet | None = None
         # What weights and counts are once the coming fleet serves.
         self._next = record
+        self._scaling: Scaling | None = None
         self._leaving: list[Fleet] = []
+        self._is_saved = True
         self._world = world
         self._build = build
         self._save = save
         self._begins_at = world.clock.now() + world.starting_s
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing runs."""
+    def is_running(self) -> bool:
+        """Whether anything of it runs."""
+        fleets = (self.serving, self.coming, *self._leaving)
+        return any(fleet is not None and fleet.is_running for fleet in fleets)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing of it runs any more, and all that was said has been handed on."""
         return self.serving is None and self.coming is None and not self._leaving
+
+    def begin(self) -> None:
+        """Take what the configuration says now; its instances start as `advance` is called.
+
+        Raises
+        ------
+        ValidationError
+            There is no such configuration any more, or no such model.
+        """
+        self.coming = self._build(self.record, self.record.config_name)
 
     def advance(self) -> None:
         """Go as far as it goes."""
+        if not self._is_saved:
+            self._keep()
         self.end_leaving()
         if self.serving is not None:
             self.serving.tick(is_serving=True)
@@ -76,6 +99,8 @@ class Course:
             self._create_step()
         elif self.record.status == "Updating":
             self._update_step()
+        elif self.record.status == "RollingBack":
+            self.enter("InService", reason=self.record.failure_reason)
 
     def update(self, config_name: str, variants: Sequence[str], *, keeps: frozenset[str]) -> None:
         """Begin to serve another configuration, which has these `variants`.
@@ -102,20 +127,15 @@ class Course:
             There is no such variant.
         """
         assert self.serving is not None
-        record, variants = self.record, self.serving.variants
+        variants = self.serving.variants
         for change in changes:
             if change["VariantName"] not in variants:
                 raise ValidationError(
                     f'Could not find variant "{change["VariantName"]}" of endpoint '
-                    f'"{record.arn}"; it has {", ".join(variants)}.'
+                    f'"{self.record.arn}"; it has {", ".join(variants)}.'
                 )
-        for change in changes:
-            variant = variants[change["VariantName"]]
-            if "DesiredWeight" in change:
-                variant.weight = record.weights[variant.name] = float(change["DesiredWeight"])
-            if "DesiredInstanceCount" in change:
-                variant.instances.wanted = int(change["DesiredInstanceCount"])
-                record.counts[variant.name] = variant.instances.wanted
+        self._scaling = Scaling(variants, changes)
+        self._note_shares(self.serving)
         self.enter("Updating")
 
     def fail(self, reason: str) -> None:
@@ -125,10 +145,10 @@ class Course:
 
     def retire(self) -> None:
         """Begin to end everything that runs."""
-        for fleet in (self.serving, self.coming):
-            if fleet is not None:
-                self._leave(fleet, drains=False)
+        self._leaving += [each for each in (self.serving, self.coming) if each is not None]
         self.serving = self.coming = None
+        for fleet in self._leaving:
+            fleet.stop(drains=False)
 
     def end_leaving(self) -> None:
         """Go on ending what is to end."""
@@ -141,33 +161,39 @@ class Course:
         self.record.status = status
         self.record.failure_reason = reason
         self.record.modified = self._world.clock.now()
-        self._save(self.record)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Write the record; where that fails it is tried again at the next step."""
+        self._is_saved = False
+        try:
+            self._save(self.record)
+        except Exception:  # noqa: BLE001 - a full disk must not end the endpoints
+            _LOG.exception(
+                "endpoint %s could not be journaled; it is tried again", self.record.name
+            )
+            return
+        self._is_saved = True
 
     def _create_step(self) -> None:
-        record = self.record
+        coming = self.coming
+        assert coming is not None
         if self._world.clock.now() < self._begins_at:
             return
-        if self.coming is None:
-            if self._world.faults.take("capacity", name=record.name):
-                self.fail(NO_CAPACITY)
-                return
-            try:
-                self.coming = self._build(record, record.config_name)
-            except ServiceError as error:  # deleted since
-                self.fail(error.message)
-                return
-        self.coming.tick(is_serving=False)
-        if self.coming.failure is not None:
-            self.fail(self.coming.failure)
-        elif self.coming.is_ready:
-            self._serve(self.coming)
+        if not coming.is_running and self._world.faults.take("capacity", name=self.record.name):
+            self.fail(NO_CAPACITY)
+            return
+        coming.tick(is_serving=False)
+        if coming.failure is not None:
+            self.fail(coming.failure)
+        elif coming.is_ready:
+            self._serve(coming)
 
     def _update_step(self) -> None:
         coming, serving = self.coming, self.serving
         assert serving is not None
         if coming is None:
-            if serving.is_ready:
-                self.enter("InService")
+            self._scale_step(serving)
             return
         if self._world.clock.now() < self._begins_at:
             return
@@ -179,6 +205,22 @@ class Course:
         elif coming.is_ready:
             self._leave(serving, drains=True)
             self._serve(coming)
+
+    def _scale_step(self, serving: Fleet) -> None:
+        scaling = self._scaling
+        assert scaling is not None
+        reason = scaling.failure
+        if reason is not None:
+            scaling.undo()
+            self._note_shares(serving)
+            self.enter("RollingBack", reason=reason)
+        elif scaling.is_done:
+            self.enter("InService")
+
+    def _note_shares(self, serving: Fleet) -> None:
+        variants = serving.variants.values()
+        self.record.weights = {each.name: each.weight for each in variants}
+        self.record.counts = {each.name: each.instances.wanted for each in variants}
 
     def _serve(self, fleet: Fleet) -> None:
         self.serving, self.coming = fleet, None

@@ -55,20 +55,22 @@ class Endpoints:
         Raises
         ------
         ValidationError
-            The name is taken, or there is no such configuration.
+            The name is taken, in whatever case, or there is no such configuration or a model of it.
         InternalFailure
             The plane is ending.
         """
         arn = self._arn("endpoint", name)
         if self._is_closing:
             raise InternalFailure("the local control plane is ending; no endpoint can be created")
-        if name in self._courses:
+        # Names in ARNs are in lower case, and here none may differ by its case alone.
+        if any(arn == course.record.arn for course in self._courses.values()):
             raise ValidationError(f'Cannot create already existing endpoint "{arn}".')
-        self._configs.get(config_name)
         now = self._world.clock.now()
         record = Endpoint(name, arn, config_name, created=now, modified=now)
+        course = self._course_of(record)
+        course.begin()
         self._records.save(record)
-        self._courses[name] = self._course_of(record)
+        self._courses[name] = course
         return record
 
     def get(self, name: str) -> Endpoint:
@@ -162,7 +164,7 @@ class Endpoints:
             except Exception as defect:  # noqa: BLE001 - whatever it is, the other endpoints go on
                 _LOG.exception("endpoint %s failed by a defect of the plane", name)
                 course.fail(f"InternalServerError: {type(defect).__name__}: {defect}")
-            if course.record.status == "Deleting" and course.is_idle:
+            if course.record.status == "Deleting" and course.is_gone:
                 self._records.remove(course.record)
                 del self._courses[name]
 
@@ -173,8 +175,13 @@ class Endpoints:
                 self._records.remove(record)
                 continue
             course = self._courses[record.name] = self._course_of(record)
-            if record.status != "Failed":
+            if record.status == "Failed":
+                continue
+            try:
+                course.begin()
                 course.enter("Creating")
+            except ValidationError as error:  # deleted since
+                course.fail(error.message)
 
     def close(self) -> bool:
         """End what runs with the plane; call it until it returns True: nothing runs any more."""
@@ -183,7 +190,7 @@ class Endpoints:
             if is_first:
                 course.retire()
             course.end_leaving()
-        return all(course.is_idle for course in self._courses.values())
+        return not any(course.is_running for course in self._courses.values())
 
     def _course(self, name: str) -> Course:
         try:

@@ -71,9 +71,7 @@ class Fleet:
     @property
     def is_ready(self) -> bool:
         """Whether every variant has as many instances that answer as it shall have."""
-        return all(
-            each.instances.n_ready >= each.instances.wanted for each in self.variants.values()
-        )
+        return all(each.instances.is_complete for each in self.variants.values())
 
     @property
     def failure(self) -> str | None:
@@ -82,8 +80,13 @@ class Fleet:
         return next((reason for reason in reasons if reason is not None), None)
 
     @property
+    def is_running(self) -> bool:
+        """Whether anything of it runs."""
+        return any(each.instances.is_running for each in self.variants.values())
+
+    @property
     def is_gone(self) -> bool:
-        """Whether nothing of it runs any more."""
+        """Whether nothing of it runs any more, and all that was said has been handed on."""
         return all(each.instances.is_gone for each in self.variants.values())
 
     def tick(self, *, is_serving: bool) -> None:

@@ -79,13 +79,10 @@ def launch_of(
     return ServerLaunch(
         name=name,
         image=str(model.container.get("Image", "")),
-        entrypoint=(),
-        arguments=("serve",),
         model_data_url=url,
         is_multi_model=is_multi,
         environment={**own, **(model.container.get("Environment") or {}), **(environment or {})},
         is_isolated=bool(model.request.get("EnableNetworkIsolation")),
-        role=str(model.request.get("ExecutionRoleArn", "")),
         is_packed=is_packed,
         ping_within_s=ping_within_s,
     )

@@ -24,8 +24,6 @@ class ServerLaunch:
     name : str
         Unique among the servers that run.
     image : str
-    entrypoint, arguments : tuple of str
-        Of the container; without both it is started with ``serve``.
     model_data_url : str, optional
         ``s3://…/model.tar.gz``, the beginning of keys where `is_packed` is false, or of the keys of
         all models where `is_multi_model`.
@@ -33,7 +31,6 @@ class ServerLaunch:
     environment : mapping
         The model's variables and the caller's (``SAGEMAKER_BATCH`` …); the platform's are added.
     is_isolated : bool
-    role : str
     is_packed : bool
         The model is one tar.gz to be unpacked.
     ping_within_s : float
@@ -47,13 +44,10 @@ class ServerLaunch:
 
     name: str
     image: str
-    entrypoint: tuple[str, ...]
-    arguments: tuple[str, ...]
     model_data_url: str | None
     is_multi_model: bool
     environment: Mapping[str, str]
     is_isolated: bool
-    role: str
     is_packed: bool = True
     ping_within_s: float = PING_WITHIN_S
     ping_every_s: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-EndpointStatus = Literal["Creating", "InService", "Updating", "Failed", "Deleting"]
+EndpointStatus = Literal["Creating", "InService", "Updating", "RollingBack", "Failed", "Deleting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Endpoint:
     """One endpoint; times in seconds since 1970.
 
     `config_name` is the configuration that serves or is about to; `weights` and `counts` hold by
-    variant what was changed since.
+    variant what has replaced its own.
     """
 
     name: str

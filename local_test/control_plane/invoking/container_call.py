@@ -5,6 +5,7 @@ Knows no endpoint and no client.  It blocks, so it is for threads that hold no l
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import time
 from collections.abc import Mapping
@@ -109,7 +110,9 @@ def _exchange(
     most_bytes: int,
 ) -> Answer:
     socket = connection.sock
-    connection.request(request.method, request.path, request.body, dict(request.headers))
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        # Whoever refuses a body may answer, and hang up, before it was sent.
+        connection.request(request.method, request.path, request.body, dict(request.headers))
     socket.settimeout(deadline.left_s())
     response = connection.getresponse()
     body = bytearray()
@@ -117,7 +120,13 @@ def _exchange(
         socket.settimeout(deadline.left_s())
         chunk = response.read1(_CHUNK_BYTES)
         if not chunk:
+            if response.length:  # the library itself says nothing
+                raise http.client.IncompleteRead(bytes(body), response.length)
             break
         body += chunk
-    headers = {name.lower(): value for name, value in response.getheaders()}
+    headers = {name.lower(): _one_line(value) for name, value in response.getheaders()}
     return Answer(response.status, headers, bytes(body))
+
+
+def _one_line(value: str) -> str:
+    return " ".join(line.strip() for line in value.splitlines())

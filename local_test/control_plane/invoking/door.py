@@ -1,18 +1,15 @@
-"""InvokeEndpoint: which container answers a request, what it hears of it, and what comes back.
+"""InvokeEndpoint: which container answers a request, and what becomes of one that does not.
 
-Source: API reference, InvokeEndpoint (headers, limits, errors); AWS docs, 'Use Your Own Inference
-Code with Hosting Services' (60 seconds; all headers but those of InvokeEndpoint are stripped) and
-'Create a Multi-Model Endpoint'.  Not documented, and chosen here: the content type and the accepted
-type where a client names none, and the answer to a response above the limit.
+Source: API reference, InvokeEndpoint (errors); AWS docs, 'Use Your Own Inference Code with Hosting
+Services' (60 seconds) and 'Create a Multi-Model Endpoint'.  Not documented, and chosen here: the
+answer to a response above the limit.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from werkzeug.wrappers import Request, Response
@@ -35,6 +32,14 @@ from local_test.control_plane.invoking.container_call import (
     Unreachable,
     ask,
 )
+from local_test.control_plane.invoking.exchange import (
+    MOST_BYTES,
+    TARGET_MODEL,
+    TARGET_VARIANT,
+    heard_body,
+    heard_headers,
+    told,
+)
 from local_test.control_plane.invoking.multi_model import (
     LoadedModels,
     LoadFailed,
@@ -42,7 +47,6 @@ from local_test.control_plane.invoking.multi_model import (
 )
 from local_test.control_plane.invoking.refusals import (
     ServiceUnavailable,
-    TooLarge,
     encode,
     model_error,
 )
@@ -56,41 +60,14 @@ from local_test.control_plane.wire.errors import (
 )
 
 PREFIX = "/endpoints/"
-MOST_BYTES = 6_291_456
 WITHIN_S = 60.0
 
 _PATH = re.compile(r"/endpoints/([^/]+)/(invocations[a-z-]*|async-invocations)")
-_AMZN = "X-Amzn-SageMaker-"
-_CUSTOM = f"{_AMZN}Custom-Attributes"
-_TARGET_MODEL = f"{_AMZN}Target-Model"
-_TARGET_VARIANT = f"{_AMZN}Target-Variant"
-# The headers of InvokeEndpoint with the most characters that each may have.
-_PASSED = {
-    _CUSTOM: 1024,
-    _TARGET_MODEL: 1024,
-    _TARGET_VARIANT: 63,
-    f"{_AMZN}Target-Container-Hostname": 63,
-    f"{_AMZN}Inference-Id": 64,
-    f"{_AMZN}Enable-Explanations": 64,
-    f"{_AMZN}Inference-Component": 63,
-    f"{_AMZN}Session-Id": 256,
-    f"{_AMZN}Prefix-Aware-Id": 64,
-    "Content-Type": 1024,
-    "Accept": 1024,
-}
-_DEFAULTS = {"Content-Type": "application/octet-stream", "Accept": "*/*"}
-_RETURNED = (
-    "Content-Type",
-    _CUSTOM,
-    f"{_AMZN}New-Session-Id",
-    f"{_AMZN}Closed-Session-Id",
-)
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the "
     "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
 _NO_ANSWER = "An error occurred while handling request as the model process exited."
-_LOADING_THREADS = 4
 
 
 class Invocations:
@@ -103,7 +80,6 @@ class Invocations:
         self._plane = plane
         self._data = data
         self._within_s = within_s
-        self._pool = ThreadPoolExecutor(_LOADING_THREADS, thread_name_prefix="load")
         self._loaded: WeakKeyDictionary[Instance, LoadedModels] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -122,13 +98,14 @@ class Invocations:
 
     def close(self) -> None:
         """Begin no load any more; those under way end with their containers."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            for loaded in self._loaded.values():
+                loaded.close()
 
     def _invoked(self, endpoint: str, request: Request) -> Response:
         self._fail_on_demand(endpoint)
-        headers = _passed(request)
-        body = _body(request)
-        instance = self._lease(endpoint, headers.get(_TARGET_VARIANT))
+        headers, body = heard_headers(request), heard_body(request)
+        instance = self._lease(endpoint, headers.get(TARGET_VARIANT))
         try:
             answer = self._asked(endpoint, instance, headers, body)
         finally:
@@ -140,7 +117,7 @@ class Invocations:
         if len(answer.body) > MOST_BYTES:
             said = f"the response has more than {MOST_BYTES} bytes"
             raise self._model_error(endpoint, answer.status, said)
-        return _response(answer, instance.variant)
+        return told(answer, instance.variant)
 
     def _fail_on_demand(self, endpoint: str) -> None:
         take = self._plane.faults.take
@@ -159,7 +136,10 @@ class Invocations:
             if endpoints is None:
                 raise ValidationError(f"Endpoint {endpoint} of account {ACCOUNT} not found.")
             if instance is None:
-                raise ServiceUnavailable(f"No instance of endpoint {endpoint} is ready; try again.")
+                raise ServiceUnavailable(
+                    f"No instance of endpoint {endpoint} is ready, or its variant has a weight of "
+                    "0; try again."
+                )
             instance.busy += 1
             return instance
 
@@ -172,7 +152,7 @@ class Invocations:
     ) -> Answer:
         deadline = Deadline.after(self._within_s)
         try:
-            return self._way_to(instance, headers)(headers, body, deadline)
+            return self._answer_of(instance, headers, body, deadline)
         except LoadFailed as error:
             raise self._model_error(endpoint, error.answer.status, error.answer.text) from error
         except TimedOut:
@@ -184,30 +164,24 @@ class Invocations:
                 f"An instance of endpoint {endpoint} does not listen: {error}."
             ) from error
 
-    def _way_to(
-        self, instance: Instance, headers: Mapping[str, str]
-    ) -> Callable[[Mapping[str, str], bytes, Deadline], Answer]:
-        """Return how to ask a container: by its only model, or by the one that is asked for."""
-        target = headers.get(_TARGET_MODEL)
-        if not is_multi_model(instance.model):
-            if target is not None:
+    def _answer_of(
+        self, instance: Instance, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> Answer:
+        """Ask a container: its only model, or the one that is asked for."""
+        target = headers.get(TARGET_MODEL)
+        if is_multi_model(instance.model):
+            if target is None:
                 raise ValidationError(
-                    "Target model header should not be provided for single-model endpoints."
+                    "Target model header is required for multi-model endpoints; give TargetModel."
                 )
-            return lambda passed, body, deadline: ask(
-                instance.server.address(),
-                ContainerRequest("POST", "/invocations", passed, body),
-                deadline,
-                most_bytes=MOST_BYTES,
-            )
-        if target is None:
+            loaded = self._loaded_of(instance)
+            return loaded.invoke(target, headers, body, deadline, most_bytes=MOST_BYTES)
+        if target is not None:
             raise ValidationError(
-                "Target model header is required for multi-model endpoints; give TargetModel."
+                "Target model header should not be provided for single-model endpoints."
             )
-        loaded = self._loaded_of(instance)
-        return lambda passed, body, deadline: loaded.invoke(
-            target, passed, body, deadline, most_bytes=MOST_BYTES
-        )
+        request = ContainerRequest("POST", "/invocations", headers, body)
+        return ask(instance.server.address(), request, deadline, most_bytes=MOST_BYTES)
 
     def _loaded_of(self, instance: Instance) -> LoadedModels:
         assert self._data is not None
@@ -221,7 +195,7 @@ class Invocations:
                     str(prefix),
                     keeps_loaded=caches_models(instance.model),
                 )
-                loaded = self._loaded[instance] = LoadedModels(server, self._data, self._pool)
+                loaded = self._loaded[instance] = LoadedModels(server, self._data)
             return loaded
 
     def _model_error(self, endpoint: str, status: int, text: str) -> ServiceError:
@@ -234,44 +208,3 @@ def _unserved(request: Request) -> UnknownOperation:
         "Runtime it serves InvokeEndpoint (POST /endpoints/NAME/invocations), no response streams "
         "and no asynchronous endpoints."
     )
-
-
-def _passed(request: Request) -> dict[str, str]:
-    """Return the headers that the container hears.
-
-    Raises
-    ------
-    ValidationError
-        One is too long, or not ASCII.
-    """
-    passed = dict(_DEFAULTS)
-    for name, most in _PASSED.items():
-        text = request.headers.get(name)
-        if text is None:
-            continue
-        if len(text) > most or not text.isascii():
-            raise ValidationError(
-                f"1 validation error detected: Value '{text[:most]}' of header {name} failed to "
-                f"satisfy constraint: at most {most} ASCII characters"
-            )
-        passed[name] = text
-    return passed
-
-
-def _body(request: Request) -> bytes:
-    if (request.content_length or 0) <= MOST_BYTES:
-        body: bytes = request.stream.read(MOST_BYTES + 1)
-        if len(body) <= MOST_BYTES:
-            return body
-    raise TooLarge(f"HTTP content length exceeded {MOST_BYTES} bytes.")
-
-
-def _response(answer: Answer, variant: str) -> Response:
-    response = Response(answer.body, answer.status)
-    del response.headers["Content-Type"]
-    for name in _RETURNED:
-        if name.lower() in answer.headers:
-            response.headers[name] = answer.headers[name.lower()]
-    response.headers["x-Amzn-Invoked-Production-Variant"] = variant
-    response.headers["x-amzn-RequestId"] = str(uuid4())
-    return response

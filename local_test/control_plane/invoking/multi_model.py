@@ -8,11 +8,12 @@ that the container hears, and that a load goes on when the request that began it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ from local_test.control_plane.invoking.container_call import (
     Answer,
     ContainerRequest,
     Deadline,
+    NoAnswer,
+    TimedOut,
+    Unreachable,
     ask,
 )
 from local_test.control_plane.invoking.refusals import ModelNotReady
@@ -31,6 +35,7 @@ _OK, _MISSING, _CONFLICT, _NO_ROOM = 200, 404, 409, 507
 # A load may take longer than the request that waits for it.
 _LOAD_S = 600.0
 _LOAD_BYTES = 1 << 20
+_LOADING_THREADS = 4
 # The container may have dropped the model since: it is loaded again so many times.
 _TRIES = 3
 
@@ -56,14 +61,16 @@ class LoadFailed(Exception):
 class LoadedModels:
     """What one container has loaded; safe for threads."""
 
-    def __init__(self, server: MultiModelServer, data: ModelData, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, server: MultiModelServer, data: ModelData) -> None:
         self._server = server
         self._data = data
-        self._pool = pool
+        self._pool = ThreadPoolExecutor(_LOADING_THREADS, thread_name_prefix="load")
         self._lock = threading.Lock()
         # From the one that was not used for longest.
         self._loaded: OrderedDict[str, None] = OrderedDict()
         self._loads: dict[str, Future[None]] = {}
+        # How many requests for each are under way.
+        self._asked: Counter[str] = Counter()
 
     def invoke(
         self,
@@ -89,18 +96,39 @@ class LoadedModels:
         """
         name = hashlib.sha256(f"{self._server.prefix}\n{target}".encode()).hexdigest()[:32]
         request = ContainerRequest("POST", f"/models/{name}/invoke", headers, body)
-        for _ in range(_TRIES):
-            self._ensure(name, target, deadline)
-            answer = ask(self._server.address, request, deadline, most_bytes=most_bytes)
-            if answer.status == _NO_ROOM and self._make_room(name):
-                continue
-            if answer.status != _MISSING:
-                break
+        with self._asking(name):
+            for _ in range(_TRIES):
+                self._ensure(name, target, deadline)
+                answer = ask(self._server.address, request, deadline, most_bytes=most_bytes)
+                if answer.status == _NO_ROOM and self._make_room(name):
+                    continue
+                if answer.status != _MISSING:
+                    break
+                with self._lock:
+                    self._loaded.pop(name, None)
+            return answer
+
+    def close(self) -> None:
+        """Begin no load any more; those under way end with the container."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @contextlib.contextmanager
+    def _asking(self, name: str) -> Iterator[None]:
+        """Count a request; when the last one is answered, unload a model that shall not stay."""
+        with self._lock:
+            self._asked[name] += 1
+        try:
+            yield
+        finally:
             with self._lock:
-                self._loaded.pop(name, None)
-        if not self._server.keeps_loaded:
-            self._unload(name)
-        return answer
+                self._asked[name] -= 1
+                is_last = not self._asked[name]
+                if is_last:
+                    del self._asked[name]
+        if is_last and not self._server.keeps_loaded:
+            # The answer counts, whatever comes of this.
+            with contextlib.suppress(TimedOut, NoAnswer, Unreachable):
+                self._unload(name)
 
     def _ensure(self, name: str, target: str, deadline: Deadline) -> None:
         with self._lock:
@@ -145,9 +173,13 @@ class LoadedModels:
             raise ValidationError(str(error)) from error
 
     def _make_room(self, name: str) -> bool:
-        """Unload the model that was not used for longest; say whether there was another one."""
+        """Unload the model that was not used for longest; say whether there was another one.
+
+        One that is answering goes only where all are.
+        """
         with self._lock:
-            oldest = next((each for each in self._loaded if each != name), None)
+            others = [each for each in self._loaded if each != name]
+            oldest = min(others, key=lambda each: self._asked[each] > 0, default=None)
         if oldest is None:
             return False
         self._unload(oldest)
