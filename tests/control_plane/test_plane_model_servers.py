@@ -192,15 +192,17 @@ def test_a_server_that_is_stopped_while_it_starts_leaves_nothing(
         (b"no archive", 'Failed to extract model data archive for container "container_1" from'),
         ("cut", 'Failed to extract model data archive for container "container_1" from'),
         ("leads out", 'Failed to extract model data archive for container "container_1" from'),
+        ("a\0b", 'Failed to extract model data archive for container "container_1" from'),
     ],
-    ids=["missing", "not packed", "cut", "leads out"],
+    ids=["missing", "not packed", "cut", "leads out", "zero byte"],
 )
 def test_data_that_are_no_model_are_why_a_server_fails(
     tmp_path: Path, content: object, words: str
 ) -> None:
     world = _Simulated(tmp_path)
     if content is not None:
-        data = content if isinstance(content, bytes) else _archive(leads_out=content != "cut")
+        name = {"leads out": "../out", "cut": "model.json"}.get(str(content), str(content))
+        data = content if isinstance(content, bytes) else _archive(name)
         body = data[: len(data) // 2] if content == "cut" else data
         world.store.write("models", "m/model.tar.gz", io.BytesIO(body))
 
@@ -215,7 +217,7 @@ def test_data_that_are_no_model_are_why_a_server_fails(
 
 def test_a_container_gets_its_variables_and_a_model_that_it_may_not_write(tmp_path: Path) -> None:
     world = _Simulated(tmp_path)
-    world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive(leads_out=False)))
+    world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive()))
 
     server = world.servers.start(_LAUNCH)
     _until(lambda: bool(world.launches))
@@ -241,7 +243,7 @@ def test_an_isolated_container_gets_no_credentials_and_no_address() -> None:
 
 def test_a_container_that_does_not_heed_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
     world = _Simulated(tmp_path, Script(exits_s=math.inf, term_s=math.inf))
-    world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive(leads_out=False)))
+    world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive()))
     server = world.servers.start(_LAUNCH)
     _until(lambda: bool(world.executor.running()))
 
@@ -292,7 +294,7 @@ def test_a_server_without_a_container_leaves_nothing_on_the_disk(
 
 def test_a_container_that_never_pings_fails_when_its_time_is_over(tmp_path: Path) -> None:
     world = _Simulated(tmp_path)
-    world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive(leads_out=False)))
+    world.store.write("models", "m/model.tar.gz", io.BytesIO(_archive()))
     server = world.servers.start(replace(_LAUNCH, ping_within_s=60.0))
     _until(lambda: bool(world.executor.running()))
 
@@ -407,11 +409,11 @@ def _upload(store: Store, url: str, folder: Path) -> None:
     store.write(bucket, key, packed)
 
 
-def _archive(*, leads_out: bool) -> bytes:
+def _archive(name: str = "model.json") -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        entry = tarfile.TarInfo("../out" if leads_out else "model.json")
-        entry.size = 4096
+        entry = tarfile.TarInfo()
+        entry.pax_headers, entry.size = {"path": name}, 4096
         archive.addfile(entry, io.BytesIO(bytes(range(256)) * 16))
     return packed.getvalue()
 

@@ -69,7 +69,8 @@ def _unpack(store: Store, uri: S3Uri, folder: Path) -> None:
     try:
         with source, tarfile.open(fileobj=source, mode="r|gz") as archive:
             archive.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    # ValueError, OverflowError: names with a zero byte, times out of range.
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, zlib.error) as error:
         raise ClientFault(
             f'Failed to extract model data archive for {_CONTAINER} from URL "{uri}". Please '
             "ensure that the object located at the URL is a valid tar.gz archive. "
