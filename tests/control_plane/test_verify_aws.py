@@ -118,6 +118,8 @@ def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
 def test_what_is_interrupted_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "local_test.verify_aws", "--plane", "--only", "too-long"]
     command += ["endpoint", "--folder", str(tmp_path), "--out", str(tmp_path / "f.json")]
+    # A stop that comes before the job's program has begun to listen lasts for the whole grace.
+    command += ["--plane-option=--grace", "--plane-option=2"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not [*tmp_path.rglob("made.json")]:
             time.sleep(0.005)
