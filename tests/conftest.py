@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,10 @@ def heeded_interrupt() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_outer_settings() -> Iterator[None]:
-    """Hide what a surrounding job or shell may have set, also from fixtures of a whole file."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in _outer_settings(os.environ):
-            patch.delenv(name)
-        yield
+def pytest_configure() -> None:
+    """Hide what a surrounding job or shell may have set, also from what tests do when imported."""
+    for name in _outer_settings(os.environ):
+        del os.environ[name]
 
 
 def _outer_settings(environ: Mapping[str, str]) -> list[str]:

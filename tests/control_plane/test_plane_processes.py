@@ -413,6 +413,7 @@ def test_what_only_a_container_has_is_refused(
 def test_our_commands_need_no_namespaces_as_entry_point(world: World) -> None:
     executor = ProcessExecutor(world.root, namespaces=NoNamespaces())
     launch = replace(world.launch(), entrypoint=("train",))
+    (launch.hosts[0].opt_ml / "input").mkdir()
 
     containers = executor.start(launch)
 
