@@ -23,6 +23,7 @@ from rich.console import Console
 
 from local_test.control_plane.plane_process import PlaneFailed, free_port, plane_process
 from local_test.control_plane.root_folder import RootInUse, own
+from local_test.control_plane.storage.unpacking import extract_all
 from local_test.control_plane.watch import NoPlane, fetch_snapshot, screen_for, watch
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -155,7 +156,7 @@ def _script(
 def _unpack(archive: Path, best: Path) -> Path:
     """Unpack the model to where `serve` looks for it; return the folder above."""
     with tarfile.open(archive) as tar:
-        tar.extractall(best / "model", filter="data")
+        extract_all(tar, best / "model")
     return best
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from local_test.control_plane.storage.aws import S3Uri, Store, parse_s3_uri
 from local_test.control_plane.storage.downloads import download
+from local_test.control_plane.storage.unpacking import extract_all
 from local_test.control_plane.training.ports import ClientFault
 
 # The service's name of a model's first container.
@@ -68,7 +69,7 @@ def _unpack(store: Store, uri: S3Uri, folder: Path) -> None:
         raise _missing(uri) from None
     try:
         with source, tarfile.open(fileobj=source, mode="r|gz") as archive:
-            archive.extractall(folder, filter="data")
+            extract_all(archive, folder)
     # ValueError, OverflowError: names with a zero byte, times out of range.
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, zlib.error) as error:
         raise ClientFault(

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfold.errors import AlgorithmError, PlatformError
+from crossfold.errors import AlgorithmError, CrossfoldError, PlatformError
 from crossfold.fitting.fold_result import (
     FOLD_MODEL,
     FOLD_RESULT,
@@ -29,6 +29,7 @@ from crossfold.fitting.fold_result import (
     HeldOut,
     load_fold_result,
 )
+from crossfold.source.archive import unpack
 
 _DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error)
 
@@ -143,12 +144,10 @@ def unpack_model(archive: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        with tarfile.open(archive) as tar:
-            members = [each for each in tar.getmembers() if each.name.startswith(f"{FOLD_MODEL}/")]
-            tar.extractall(aside, members, filter="data")
+        unpack(archive, aside)
         shutil.rmtree(folder, ignore_errors=True)
         (aside / FOLD_MODEL).rename(folder)
-    except _DAMAGE as error:
+    except (OSError, CrossfoldError) as error:
         raise PlatformError(f"its model cannot be unpacked: {error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
