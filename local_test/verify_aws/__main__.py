@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
 
@@ -38,6 +38,7 @@ from local_test.verify_aws.sides import (
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _DIFFERENT = 3
+_LOOK_S = 0.5
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STAYS = (
     "what stays: the jobs' records, which are free, and their log streams in CloudWatch, some "
@@ -159,6 +160,9 @@ def _compared(real: Side, plane: Side, chosen: Sequence[Probe]) -> list[Fact]:
         try:
             with _uninterrupted():
                 running = [pool.submit(observe, side, chosen, _say) for side in (real, plane)]
+            # A signal just before a wait, or taken by another thread, does not end the wait.
+            while wait(running, timeout=_LOOK_S).not_done:
+                pass
             seen = [each.result() for each in running]
         except BaseException:
             for side in (real, plane):

@@ -115,6 +115,35 @@ def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
     assert len(ended) == 2
 
 
+def test_an_interruption_that_another_thread_takes_is_heeded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As one is that comes just before the main thread begins to wait.
+    is_over = threading.Event()
+    another = threading.Thread(target=is_over.wait)
+    another.start()
+    was_cancelled: list[bool] = []
+
+    def observe(side: Side, *_: Any) -> dict[str, Observation]:
+        if side.made is real.made:
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+        was_cancelled.append(side.cancelled.wait(10))
+        return {}
+
+    monkeypatch.setattr(verify, "observe", observe)
+    real, plane = (a_side(Made(tmp_path / name)) for name in ("real", "plane"))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            verify._compared(real, plane, [])
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        is_over.set()
+        another.join()
+    assert was_cancelled == [True, True]
+
+
 def test_what_is_interrupted_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "local_test.verify_aws", "--plane", "--only", "too-long"]
     command += ["endpoint", "--folder", str(tmp_path), "--out", str(tmp_path / "f.json")]
