@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from local_test.control_plane.hosting.fleet import Variant
+from local_test.control_plane.hosting.fleet import Fleet, Variant
 from local_test.control_plane.hosting.instances import GROUP as ENDPOINT_GROUP
 from local_test.control_plane.hosting.record import Endpoint, EndpointConfig, Model
 from local_test.control_plane.plane import Plane
@@ -40,11 +40,14 @@ def resources(plane: Plane) -> list[Shown]:
 
 def _endpoint(plane: Plane, endpoint: Endpoint) -> Shown:
     assert plane.endpoints is not None
-    fleet = plane.endpoints.serving(endpoint.name) or plane.endpoints.coming(endpoint.name)
-    variants = [] if fleet is None else list(fleet.variants.values())
+    serving, coming = plane.endpoints.serving(endpoint.name), plane.endpoints.coming(endpoint.name)
+    if serving is None:
+        serving, coming = coming, None
+    variants = _variants(serving)
     facts = {
         "Configuration": endpoint.config_name,
         "Variants": ", ".join(map(_variant, variants)),
+        "To come": ", ".join(map(_variant, _variants(coming))),
         "Requests": str(sum(each.instances.n_asked for each in variants) or ""),
     }
     return {
@@ -52,6 +55,10 @@ def _endpoint(plane: Plane, endpoint: Endpoint) -> Shown:
         "log_group": f"{ENDPOINT_GROUP}{endpoint.name}",
         "log_prefix": "",
     }
+
+
+def _variants(fleet: Fleet | None) -> list[Variant]:
+    return [] if fleet is None else list(fleet.variants.values())
 
 
 def _variant(variant: Variant) -> str:
@@ -147,6 +154,7 @@ def _record(kind: str, record: Any, facts: Mapping[str, str]) -> Shown:
         "name": record.name,
         "status": getattr(record, "status", None),
         "created": record.created,
+        "since": getattr(record, "modified", None),
         "started": getattr(record, "started", None),
         "ended": getattr(record, "ended", None),
         "failure_reason": getattr(record, "failure_reason", None),

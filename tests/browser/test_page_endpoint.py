@@ -79,6 +79,8 @@ def test_a_screen_reader_hears_that_an_endpoint_serves(page: Tab, hosting: Hosti
 
 
 def test_what_shall_serve_stands_beside_what_serves(page: Tab, hosting: HostingPlane) -> None:
+    ready_s = iter((3.0, 8.0))
+    hosting.servers.plan = lambda _: Life(ready_s=next(ready_s))
     hosting.config("next", variant("new", InitialInstanceCount=2))
     hosting.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="next")
     hosting.run(1)
@@ -88,6 +90,8 @@ def test_what_shall_serve_stands_beside_what_serves(page: Tab, hosting: HostingP
     assert [row[0] for row in rows] == ["a", "b", "new"]
     assert " ".join(rows[2][1].split()) == "Pending 0 of 2 × ml.m5.large"
 
+    hosting.run(4)
+    page.wait(f"{ROWS}[2]?.[1].includes('1 of 2')")
     hosting.run(9)
     page.wait(f"{ROWS}.length === 1 && {ROWS}[0][1].includes('2 of 2')")
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from local_test.control_plane.training.simulated import Script
 from tests.browser.chromium import Browser, Tab
 from tests.control_plane.plane_training_world import training_request
+from tests.control_plane.processing_world import ProcessingWorld
 from tests.control_plane.served_page import GROUP, ServedPage
 from tests.control_plane.whole_plane import whole_plane
 
@@ -63,6 +65,25 @@ def test_a_plane_that_comes_back_is_found_again(chromium: Browser) -> None:
         tab.close()
 
 
+def test_a_plane_that_is_away_is_not_asked_without_end(chromium: Browser) -> None:
+    tab = chromium.tab()
+    course = "document.querySelector('#card-Course')"
+    with closing(ServedPage()) as served:
+        served.simulated.call("CreateTrainingJob", **training_request("demo"))
+        tab.go(f"http://127.0.0.1:{served.port}/_plane/")
+        tab.wait("document.body.innerText.includes('demo')")
+    tab.wait("document.querySelector('#connection').innerText.includes('does not answer')")
+
+    tab.evaluate("location.hash = '#/training/demo'")
+    tab.evaluate("new Promise((done) => setTimeout(done, 300))")
+
+    asked = [url for url in tab.requests if "training?name=demo" in url]
+    assert 1 <= len(asked) <= 3, len(asked)
+    with closing(ServedPage(served.simulated, port=served.port)):
+        tab.wait(course, seconds=20)
+        tab.close()
+
+
 def test_a_long_log_is_followed_and_never_loaded_whole(
     served: ServedPage, opened: Callable[..., Tab]
 ) -> None:
@@ -108,6 +129,24 @@ def test_every_kind_of_thing_has_its_table(whole: ServedPage, opened: Callable[.
     assert "PendingManualApproval" in page.text("main")
     page.evaluate("location.hash = '#/resource/Endpoints/e'")
     page.wait("document.querySelector('.log-pane')?.innerText.includes('No lines yet')")
+
+
+def test_the_clock_of_a_processing_job_goes_on(
+    whole: ServedPage, opened: Callable[..., Tab]
+) -> None:
+    """The plane itself says something every ten seconds."""
+    processing = ProcessingWorld(Script(exits_s=1e9))
+    processing.create("slow")
+    processing.run(5)
+    whole.simulated.clock.advance(100)
+    whole.simulated.plane.processing = processing.jobs
+    address = f"http://127.0.0.1:{whole.port}/_plane/#/resource/Processing%20jobs/slow"
+    page = opened(address, title="slow")
+    time = "document.querySelector('h1 + .facts').lastElementChild.innerText"
+
+    began = page.evaluate(time)
+
+    page.wait(f"/^1:[0-9]+$/.test({time}) && {time} !== '{began}'", seconds=4)
 
 
 def test_numbers_are_those_of_others(served: ServedPage, opened: Callable[..., Tab]) -> None:

@@ -119,3 +119,45 @@ def test_a_new_attempt_takes_the_place_of_the_old_one(
     page.evaluate("document.querySelector('#log-stream').selectedIndex = 0")
     page.evaluate("document.querySelector('#log-stream').dispatchEvent(new Event('change'))")
     page.wait(f"{N_LINES} === 400 && {LAST}.endsWith('line 2499')")
+
+
+def test_who_reads_a_stream_keeps_it_when_another_begins(page: Tab, served: ServedPage) -> None:
+    page.evaluate("document.querySelector('.lines').scrollTop = 0")
+    page.wait("!document.querySelector('#log-follow').checked")
+
+    served.logs.kept["demo/algo-2-1"] = ["another host"]
+    page.wait("document.querySelectorAll('#log-stream option').length === 2")
+
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    assert page.evaluate("document.querySelector('#log-stream').value") == "demo/algo-1-1"
+    assert page.evaluate(f"[{N_LINES}, document.querySelector('.lines').scrollTop]") == [400, 0]
+
+
+def test_earlier_lines_of_a_stream_that_was_left_are_not_shown(
+    page: Tab, served: ServedPage
+) -> None:
+    served.logs.kept = {"demo/algo-0-1": ["another host"], **served.logs.kept}
+    page.wait("document.querySelectorAll('#log-stream option').length === 2")
+    page.evaluate(_HELD)
+    page.evaluate("document.querySelector('.log-tools .button').click()")
+    page.wait("window.held.length === 1")
+
+    page.evaluate("document.querySelector('#log-stream').value = 'demo/algo-0-1'")
+    page.evaluate("document.querySelector('#log-stream').dispatchEvent(new Event('change'))")
+    page.wait(f"{LAST}.endsWith('another host')")
+    page.evaluate("window.held[0]()")
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+
+    assert page.evaluate(N_LINES) == 1
+    assert page.text(".log-pane > p") == "Lines 1 to 1 of 1"
+
+
+# Lines that are asked for by their number are answered once a function in `held` is called.
+_HELD = """(() => {
+  const {fetch} = window;
+  window.held = [];
+  window.fetch = async (address) => {
+    if (/first=1700$/.test(address)) await new Promise((done) => window.held.push(done));
+    return fetch(address);
+  };
+})()"""

@@ -178,6 +178,21 @@ def test_a_chart_can_be_read_as_a_table(page_url: str, opened: Callable[..., Tab
     assert rows[3].split("\t")[1:3] == ["Failed", "–"]
 
 
+def test_a_metric_over_time_can_be_read_as_a_table(
+    page_url: str, opened: Callable[..., Tab]
+) -> None:
+    page = opened(f"{page_url}#/training/solo", title="solo")
+    tab_to(page, "on.tagName === 'SUMMARY' && on.innerText.includes('validation:rmse')")
+    page.press("Enter")
+    page.wait("document.querySelectorAll('details[open] tbody tr').length === 2")
+
+    rows = page.evaluate(
+        "[...document.querySelectorAll('details[open] tbody tr')].map((row) => row.innerText)"
+    )
+
+    assert [row.split("\t")[1] for row in rows] == ["2.5", "2.25"]
+
+
 def test_trials_that_failed_for_one_reason_stand_together(
     page_url: str, opened: Callable[..., Tab]
 ) -> None:
@@ -239,6 +254,21 @@ def test_nothing_is_wider_than_the_page(
     assert wide == []
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(15, 20, 27)" if is_dark else "rgb(245, 246, 248)")
+
+
+def test_a_value_and_its_deviation_stand_on_one_line_of_a_card(
+    page_url: str, opened: Callable[..., Tab]
+) -> None:
+    page = opened(f"{page_url}#/tuning/search", width=360, title="search")
+    page.wait("document.querySelector('tr.is-best')")
+
+    cells = page.evaluate("[...document.querySelector('tr.is-best').cells].map((c) => c.innerText)")
+    heights = page.evaluate(
+        "[...document.querySelector('tr.is-best').cells].map((cell) => cell.offsetHeight)"
+    )
+
+    assert [cells[0], cells[6]] == ["#12 best", f"{score(12):g} ± 1"]
+    assert max(heights) < 1.5 * min(heights)
 
 
 def test_paper_is_white_and_has_no_controls(page_url: str, opened: Callable[..., Tab]) -> None:

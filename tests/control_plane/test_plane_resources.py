@@ -5,7 +5,7 @@ from typing import Any
 
 from local_test.control_plane.resources import resources
 from local_test.control_plane.snapshot import snapshot
-from tests.control_plane.hosting_world import DATA, IMAGE, HostingPlane, variant
+from tests.control_plane.hosting_world import DATA, IMAGE, HostingPlane, Life, variant
 from tests.control_plane.simulated_plane import SimulatedPlane
 from tests.control_plane.whole_plane import whole_plane
 
@@ -61,6 +61,39 @@ def test_an_endpoint_is_shown_with_its_instances_and_requests() -> None:
         "Variants": "a: 2 of 2 ready, weight 1, b: 1 of 1 ready, weight 0.5",
     }
     assert resources(hosting.plane)[0]["facts"]["Requests"] == "3"
+
+
+def test_an_endpoint_is_shown_with_what_shall_serve_as_it_comes() -> None:
+    """Whoever looks for changes by what is shown sees each instance become ready."""
+    ready_s = iter((2.0, 2.0, 6.0))
+    hosting = HostingPlane(lambda _: Life(ready_s=next(ready_s)))
+    hosting.deploy()
+    hosting.config("next", variant("new", InitialInstanceCount=2, InitialVariantWeight=3))
+    hosting.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="next")
+
+    shown = []
+    for _ in range(3):
+        hosting.run(4)
+        shown.append(resources(hosting.plane)[0]["facts"])
+
+    serving = {"Configuration": "c", "Variants": "AllTraffic: 1 of 1 ready, weight 1"}
+    assert shown[0] == serving | {"To come": "new: 1 of 2 ready, weight 3"}
+    assert shown[-1] == {"Configuration": "next", "Variants": "new: 2 of 2 ready, weight 3"}
+
+
+def test_what_has_a_status_is_told_with_the_time_since_which_it_has_it() -> None:
+    """Source: DescribeEndpoint, which tells when an endpoint was last modified."""
+    hosting = HostingPlane(Life(fails_s=30.0))
+    hosting.deploy()
+    created = hosting.clock.now()
+    hosting.run(100)
+    hosting.config("next", variant("new"))
+    hosting.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="next")
+    shown = {each["kind"]: each for each in resources(hosting.plane)}
+
+    assert shown["Endpoints"]["since"] == hosting.described()["LastModifiedTime"]
+    assert shown["Endpoints"]["since"] >= created + 100
+    assert shown["Models"]["since"] is None
 
 
 def test_a_plane_that_only_trains_has_nothing_else() -> None:

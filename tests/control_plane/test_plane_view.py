@@ -336,6 +336,19 @@ def test_what_is_no_training_has_its_table_and_its_reasons() -> None:
     ]
 
 
+def test_an_endpoint_that_serves_has_not_failed_where_its_change_did() -> None:
+    reason = {"failure_reason": "no /ping"}
+    both = [
+        resource("Endpoints", "kept", "InService", **reason),
+        resource("Endpoints", "lost", "Failed", **reason),
+    ]
+
+    assert text(seen(document(resources=both)))[-2:] == [
+        "endpoint kept could not be changed: no /ping",
+        "endpoint lost failed: no /ping",
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 160])
 def test_long_names_of_what_is_no_training_fit_too(width: int) -> None:
     long = resource("Endpoints", "e" * 63, "InService", facts={"Configuration": "c" * 200})
@@ -378,9 +391,29 @@ def test_plain_lines_tell_what_is_no_training() -> None:
     assert events(later, last) == ["00:00:31  endpoint churn: deleted"]
 
 
+def test_plain_lines_tell_when_an_endpoint_came_to_be_as_it_is() -> None:
+    failed = resource("Endpoints", "e", "Failed", since=T0 + 90_000)
+    serves = resource("Endpoints", "f", "Updating", since=T0 + 90_010)
+    served = serves | {"status": "InService", "since": T0 + 90_020}
+    first = seen(document(resources=[failed, serves], now=93_600))
+    later = seen(document(resources=[failed, served], now=93_601))
+
+    assert events(None, first) == [
+        "01:00:00  endpoint e: Failed",
+        "01:00:10  endpoint f: Updating",
+    ]
+    assert events(first, later) == ["01:00:20  endpoint f: InService"]
+
+
 @pytest.mark.parametrize(
     ("status", "is_idle"),
-    [("InProgress", False), ("Creating", False), ("InService", True), ("Failed", True)],
+    [
+        ("InProgress", False),
+        ("Creating", False),
+        ("RollingBack", False),
+        ("InService", True),
+        ("Failed", True),
+    ],
 )
 def test_a_plane_is_idle_where_nothing_is_under_way(status: str, is_idle: bool) -> None:  # noqa: FBT001
     found = seen(document(resources=[resource("Endpoints", "e", status)])).snapshot

@@ -133,9 +133,7 @@ def _resources(before: Progress | None, after: Progress) -> Iterator[_Event]:
 
 def _since(each: ResourceShown, earlier: ResourceShown | None) -> float | None:
     """Return when it came to be as it is; where that is not told, when it came to be."""
-    if each.ended is not None:
-        return each.ended
-    return each.created if earlier is None else None
+    return each.ended or each.since or (each.created if earlier is None else None)
 
 
 def _called(each: ResourceShown) -> str:

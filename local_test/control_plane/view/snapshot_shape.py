@@ -11,7 +11,7 @@ from typing import Any
 
 _LIVE = frozenset({"InProgress", "Stopping"})
 # Endpoints and versions of a model have states of their own.
-_UNDER_WAY = _LIVE | {"Creating", "Updating", "Deleting", "Pending"}
+_UNDER_WAY = _LIVE | {"Creating", "Updating", "Deleting", "RollingBack", "Pending"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,15 @@ class TrainingShown:
 
 @dataclass(frozen=True, slots=True)
 class ResourceShown:
-    """An endpoint, a transform or processing job, a version of a model: what has a status."""
+    """An endpoint, a transform or processing job, a version of a model: what has a status.
+
+    `since` is when it came to be as it is, None where that is not told.
+    """
 
     kind: str
     name: str
     status: str
+    since: float | None
     created: float
     started: float | None
     ended: float | None
@@ -248,6 +252,7 @@ def _read_resource(item: Mapping[str, Any]) -> ResourceShown:
         kind=item["kind"],
         name=item["name"],
         status=item.get("status") or "",
+        since=item.get("since"),
         created=item["created"],
         started=item.get("started"),
         ended=item.get("ended"),

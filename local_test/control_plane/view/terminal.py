@@ -133,9 +133,10 @@ def _failures(progress: Progress, *, most: int) -> Iterator[Text]:
     for job in jobs[-most:]:
         yield Text(f"{_short(job.name, progress)} failed: {job.failure_reason}", style="red")
     for each in others[-most:]:
-        yield Text(
-            f"{wording.kind_of(each)} {each.name} failed: {each.failure_reason}", style="red"
-        )
+        # An endpoint whose last change failed serves as before.
+        what = "failed" if each.status == "Failed" else "could not be changed"
+        called = f"{wording.kind_of(each)} {each.name}"
+        yield Text(f"{called} {what}: {each.failure_reason}", style="red")
 
 
 def _last_lines(progress: Progress, *, width: int, most: int | None) -> Iterator[Text]:

@@ -22,7 +22,9 @@ async function ask(address, entry, mark, told) {
     if (answer.ok) entry.detail = await answer.json();
     entry.mark = mark;
   } catch {
-    // The plane is away; the next state asks again.
+    // The plane is away; the next drawing asks again, and must not come of this one.
+    entry.isAsking = false;
+    return;
   }
   entry.isAsking = false;
   told();

@@ -121,8 +121,9 @@ class Pane {
   // Show a piece; return whether there is more to ask for at once.
   take(piece) {
     const newest = piece.streams.at(-1) ?? null;
-    // A new attempt writes a stream of its own.
-    const isLeft = this.newest !== null && newest !== this.newest && this.stream === this.newest;
+    // A new attempt writes a stream of its own; who reads the old one is left in peace.
+    const isOther = this.newest !== null && newest !== this.newest;
+    const isLeft = this.follows && isOther && this.stream === this.newest;
     this.newest = newest;
     this.showStreams(piece.streams, isLeft ? newest : (this.stream ?? piece.stream));
     if (newest === null) {
@@ -163,8 +164,11 @@ class Pane {
   }
 
   async askEarlier() {
+    const { stream } = this;
     const first = Math.max(0, this.first - EARLIER_LINES);
     const piece = await this.fetch(first);
+    // Another stream may have been chosen meanwhile.
+    if (stream !== this.stream || this.end === null) return;
     this.setFollows(false);
     const height = this.lines.scrollHeight;
     this.lines.prepend(...piece.lines.slice(0, this.first - first).map(shownLine));

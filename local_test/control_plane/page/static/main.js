@@ -109,7 +109,8 @@ function missing(name) {
 }
 
 function isAnythingLive() {
-  return model.tuning.some(isLive) || model.all.some(isLive);
+  const jobs = [model.tuning, model.all, ...model.resources.values()];
+  return jobs.some((each) => each.some(isLive));
 }
 
 // A new view begins at its title; one to which a person comes back is as it was left.

@@ -2,7 +2,17 @@
 
 import { h } from "./dom.js";
 import { bestSoFar, counts, deviationOf, foldsOf } from "./model.js";
-import { badge, breakable, card, progress, table, toResource, toTraining, toTuning } from "./parts.js";
+import {
+  badge,
+  breakable,
+  card,
+  inLine,
+  progress,
+  table,
+  toResource,
+  toTraining,
+  toTuning,
+} from "./parts.js";
 import { linear } from "./scales.js";
 import { stepPath } from "./curve.js";
 import {
@@ -176,10 +186,10 @@ function tuningRow(model, job, now) {
           n.failed ? `, ${n.failed} failed` : "",
         ),
       ],
-      [
-        h("span", {}, number(job.best?.value ?? null)),
+      inLine(
+        number(job.best?.value ?? null),
         deviation === null ? null : h("span", { class: "quiet" }, ` ± ${number(deviation, 3)}`),
-      ],
+      ),
       spark(job),
       duration((job.ended ?? now) - job.created),
     ],

@@ -156,6 +156,33 @@ export function table(caption, columns, rows, { sort = null, onSort = null, key 
   );
 }
 
+// In a cell of a card every part has a line of its own; these stand on one.
+export function inLine(...parts) {
+  return h("span", {}, parts);
+}
+
+// What a chart shows, as a table; from column `numbers` on there are numbers.
+export function asTable(title, ui, names, rows, { numbers = 2 } = {}) {
+  const columns = names.map((name, index) => ({
+    id: String(index),
+    title: name,
+    class: index >= numbers ? "number" : "",
+  }));
+  return h(
+    "details",
+    { key: title, on: { toggle: (event) => ui.open(title, event.target.open) } },
+    h("summary", {}, title),
+    // Most tables are never looked at.
+    ui.opened.has(title)
+      ? table(
+          title,
+          columns,
+          rows().map((cells, index) => ({ key: String(index), cells })),
+        )
+      : null,
+  );
+}
+
 // The heads of narrow tables are not shown.
 function sorting(columns, sort, onSort) {
   const options = columns.map(({ id, title }) =>

@@ -2,11 +2,12 @@
 
 import { h } from "./dom.js";
 import { frame, xAxis, xName, yAxis } from "./frame.js";
+import { asTable } from "./parts.js";
 import { linear, niceTicks, padded, timeTicks } from "./scales.js";
 import { duration, number } from "./wording.js";
 
 const LEFT = 56;
-const RIGHT = 10;
+const RIGHT = 24; // half of the last time
 const TOP = 8;
 const HEIGHT = 110;
 
@@ -26,6 +27,16 @@ export function series(name, points, start, ui) {
     open: () => {},
     draw: (width) => draw(points, start, names, ui, id, width),
   });
+}
+
+export function seriesTable(name, points, start, ui) {
+  return asTable(
+    `${name} as a table`,
+    ui,
+    ["After", name],
+    () => points.map(([at, value]) => [duration(at - start), number(value)]),
+    { numbers: 1 },
+  );
 }
 
 function draw(points, start, names, ui, id, width) {

@@ -18,7 +18,7 @@ import {
   toTraining,
   toTuning,
 } from "./parts.js";
-import { series } from "./series.js";
+import { series, seriesTable } from "./series.js";
 import { clock, count, duration, isLive, moment, number, seconds, valueShown } from "./wording.js";
 
 const LOG_GROUP = "/aws/sagemaker/TrainingJobs";
@@ -128,6 +128,7 @@ function metrics(job, detail, ui) {
   const names = Object.keys(job.metrics).sort();
   if (names.length === 0) return null;
   const charted = names.filter((name) => (detail?.series[name]?.length ?? 0) > 1);
+  const start = job.started ?? job.created;
   const columns = [
     { id: "metric", title: "Metric" },
     { id: "value", title: "Last value", class: "number" },
@@ -144,7 +145,8 @@ function metrics(job, detail, ui) {
       .slice(0, 6)
       .map((name) => [
         h("h3", { key: `h ${name}` }, name),
-        series(name, detail.series[name], job.started ?? job.created, ui),
+        series(name, detail.series[name], start, ui),
+        seriesTable(name, detail.series[name], start, ui),
       ]),
   );
 }

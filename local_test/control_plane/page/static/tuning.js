@@ -6,11 +6,13 @@ import { foldChart, trialsWithFolds } from "./folds.js";
 import { bestSoFar, counts, deviationOf, foldsOf, valueOf } from "./model.js";
 import { parallel } from "./parallel.js";
 import {
+  asTable,
   badge,
   card,
   facts,
   failure,
   heading,
+  inLine,
   path,
   progress,
   table,
@@ -216,27 +218,6 @@ function foldTable(columns, ui) {
   );
 }
 
-function asTable(title, ui, names, rows) {
-  const columns = names.map((name, index) => ({
-    id: String(index),
-    title: name,
-    class: index > 1 ? "number" : "",
-  }));
-  return h(
-    "details",
-    { key: title, on: { toggle: (event) => ui.open(title, event.target.open) } },
-    h("summary", {}, title),
-    // Of many trials most tables are never looked at.
-    ui.opened.has(title)
-      ? table(
-          title,
-          columns,
-          rows().map((cells) => ({ key: cells[0], cells })),
-        )
-      : null,
-  );
-}
-
 function trials(model, job, ui, now, open) {
   const names = job.ranges.map((range) => range.name);
   const sort = ui.sort;
@@ -270,10 +251,10 @@ function row(model, job, trial, { names, ui, now, open }) {
     open: () => open(trial.job),
     on: { mouseenter: () => ui.point(trial.job, "trials"), mouseleave: () => ui.point(null, null) },
     cells: [
-      [
+      inLine(
         h("a", { href: toTraining(trial.job) }, `#${trial.number}`),
         isBest ? h("span", { class: "star" }, " best") : null,
-      ],
+      ),
       badge(trial),
       ...names.map((name) => (name in trial.values ? valueShown(trial.values[name]) : "–")),
       objective(model, job, trial),
@@ -286,12 +267,12 @@ function row(model, job, trial, { names, ui, now, open }) {
 function objective(model, job, trial) {
   const value = valueOf(trial);
   if (value === null) return "–";
-  if (isLive(trial)) return [number(value), h("span", { class: "quiet" }, " so far")];
+  if (isLive(trial)) return inLine(number(value), h("span", { class: "quiet" }, " so far"));
   const deviation = deviationOf(model, job, trial);
-  return [
+  return inLine(
     number(value),
     deviation === null ? null : h("span", { class: "quiet" }, ` ± ${number(deviation, 3)}`),
-  ];
+  );
 }
 
 function order(model, job, { by, isDown }, now) {
