@@ -7,6 +7,7 @@ folders are ``<root>/processing-jobs/<name>/<host>/{ml,log}``.
 from __future__ import annotations
 
 import shutil
+import threading
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,10 +67,16 @@ class ThreadedProcessingStages:
         self._store = store
         self._environment = environment
         self._keep = keep
+        self._lock = threading.Lock()
+        self._preparing: set[str] = set()
         self._begun: dict[str, _Begun] = {}
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="processing")
+        # It waits for no download, and what is to go goes also while the plane ends.
+        self._removals = ThreadPoolExecutor(1, thread_name_prefix="processing-removal")
 
     def prepare(self, job: ProcessingJob) -> Work[Launch]:
+        with self._lock:
+            self._preparing.add(job.name)
         return Aside(self._pool, self._prepare, replace(job))
 
     def sync(self, job: ProcessingJob) -> Work[bool]:
@@ -78,6 +85,13 @@ class ThreadedProcessingStages:
     def finish(self, job: ProcessingJob, *, with_outputs: bool) -> Work[Left]:
         return Aside(self._pool, self._finish, replace(job), with_outputs)
 
+    def forget(self, job: ProcessingJob) -> None:
+        with self._lock:
+            self._preparing.discard(job.name)
+            begun = self._begun.pop(job.name, None)
+        if begun is not None:
+            self._removals.submit(_remove_inputs, replace(job), begun.hosts)
+
     def folder(self, job_name: str) -> Path:
         """Return the folder of a job."""
         return self._root / "processing-jobs" / file_name(job_name)
@@ -85,6 +99,7 @@ class ThreadedProcessingStages:
     def close(self) -> None:
         """Wait for what has begun, and begin nothing that waits."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._removals.shutdown(wait=True)
 
     def _prepare(self, job: ProcessingJob) -> Launch:
         hosts = build_processing_tree(job, self.folder(job.name))
@@ -97,8 +112,18 @@ class ThreadedProcessingStages:
         except BaseException:
             _remove_inputs(job, hosts)
             raise
-        self._begun[job.name] = _Begun(hosts, Outputs(self._store), continuous, at_end)
+        self._begin(job, _Begun(hosts, Outputs(self._store), continuous, at_end))
         return build_processing_launch(job, hosts, self._environment(job))
+
+    def _begin(self, job: ProcessingJob, begun: _Begun) -> None:
+        """Note what is prepared; if the job was forgotten meanwhile, its inputs go."""
+        with self._lock:
+            is_wanted = job.name in self._preparing
+            if is_wanted:
+                self._preparing.discard(job.name)
+                self._begun[job.name] = begun
+        if not is_wanted:
+            _remove_inputs(job, begun.hosts)
 
     def _download(self, job: ProcessingJob, given: dict[str, Any], hosts: Sequence[Host]) -> None:
         source = given["S3Input"]

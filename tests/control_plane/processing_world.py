@@ -78,7 +78,7 @@ def s3_outputs(mode: str = "EndOfJob", **uris: str) -> dict[str, Any]:
 
 
 class SimulatedProcessingStages:
-    """Data that take as long as told; `calls` are (time, what, with outputs)."""
+    """Data that take as long as told; `calls` are (time, what), `forgotten` names of jobs."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
@@ -87,6 +87,7 @@ class SimulatedProcessingStages:
         self.message: str | None = None
         self.fault: Callable[[str], Exception | None] = lambda _: None
         self.calls: list[tuple[float, str]] = []
+        self.forgotten: list[str] = []
 
     def prepare(self, job: ProcessingJob) -> SimulatedWork[Launch]:
         return self._begin("prepare", self.prepare_s, lambda: _launch(job))
@@ -97,6 +98,9 @@ class SimulatedProcessingStages:
     def finish(self, job: ProcessingJob, *, with_outputs: bool) -> SimulatedWork[Left]:
         what = "finish with outputs" if with_outputs else "finish"
         return self._begin(what, self.upload_s, lambda: Left(self.message))
+
+    def forget(self, job: ProcessingJob) -> None:
+        self.forgotten.append(job.name)
 
     def _begin(
         self, what: str, seconds: float, work: Callable[[], Result]

@@ -25,11 +25,13 @@ class Heard:
 class Container:
     """Echoes bodies, unless one of the fields says otherwise.
 
-    It answers bodies that end with ``slow`` only while `may_answer`.  As a multi-model container it
-    holds at most `capacity` models, and loads only while `may_load`.
+    It answers bodies that end with ``slow`` only while `may_answer`, and as many of the next pings
+    with 500 as `misses` says.  As a multi-model container it holds at most `capacity` models, loads
+    only while `may_load`, and unloads only while `may_unload`.
     """
 
     status: int = 200
+    misses: int = 0
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/csv"})
     answer: bytes | None = None
     waits_s: float = 0.0
@@ -37,6 +39,7 @@ class Container:
     drops_deletions: bool = False
     capacity: int = 2
     may_load: threading.Event = field(default_factory=threading.Event)
+    may_unload: threading.Event = field(default_factory=threading.Event)
     may_answer: threading.Event = field(default_factory=threading.Event)
     heard: list[Heard] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Container:
     def __post_init__(self) -> None:
         container = self
         self.may_load.set()
+        self.may_unload.set()
         self.may_answer.set()
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,6 +71,7 @@ class Container:
 
     def close(self) -> None:
         self.may_load.set()
+        self.may_unload.set()
         self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
@@ -83,7 +88,8 @@ class Container:
     def wait_until_heard(self, n_requests: int) -> None:
         """Wait until so many have come in all."""
         deadline = time.monotonic() + 60
-        while len(self.heard) < n_requests and time.monotonic() < deadline:
+        while len(self.heard) < n_requests:
+            assert time.monotonic() < deadline, self.calls()
             time.sleep(0.002)
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
@@ -102,6 +108,9 @@ class Container:
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         parts = path.strip("/").split("/")
+        if parts == ["ping"] and self.misses:
+            self.misses -= 1
+            return 500, b"missed"
         if parts[0] != "models":
             return self._echo(body)
         if parts == ["models"]:
@@ -109,6 +118,7 @@ class Container:
         if parts[1] not in self.models:
             return 404, b"not loaded"
         if method == "DELETE":
+            self.may_unload.wait()
             del self.models[parts[1]]
             return 200, b""
         return self._echo(self.models[parts[1]].encode() + b": " + body)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+# Much more than `brisk` gives containers, much less than a load may take.
+_SOON_S = 30.0
 
 
 class Served:
@@ -103,6 +105,14 @@ def served(container: Container) -> Iterator[Served]:
 def hasty(container: Container) -> Iterator[Served]:
     """Serve by a plane that gives containers a fifth of a second."""
     served = Served(container, within_s=0.2)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def brisk(container: Container) -> Iterator[Served]:
+    """Serve by a plane that gives containers long enough to load a model and to answer."""
+    served = Served(container, within_s=1.0)
     yield served
     served.close()
 
@@ -459,6 +469,40 @@ def test_an_answer_counts_also_where_its_model_cannot_be_unloaded(
     served.container.drops_deletions = True
 
     assert served.invoke(b"1", TargetModel="a.tar.gz")["Body"].read().endswith(b": 1")
+
+
+def test_an_answer_waits_for_an_unload_no_longer_than_a_container_may_take(
+    brisk: Served,
+) -> None:
+    brisk.multi_model(MultiModelConfig={"ModelCacheSetting": "Disabled"})
+    brisk.container.may_unload.clear()
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(brisk.invoke, b"1", TargetModel="a.tar.gz")
+        try:
+            said = answer.result(timeout=_SOON_S)["Body"].read()
+        finally:
+            brisk.container.may_unload.set()
+
+    assert said.endswith(b": 1")
+    assert brisk.container.calls()[-1].startswith("DELETE")
+
+
+def test_room_for_an_answer_is_made_no_longer_than_a_container_may_take(brisk: Served) -> None:
+    brisk.multi_model()
+    brisk.invoke(TargetModel="a.tar.gz")
+    brisk.container.status = 507
+    brisk.container.may_unload.clear()
+
+    with ThreadPoolExecutor(1) as pool:
+        error = pool.submit(brisk.refused, TargetModel="b.tar.gz")
+        try:
+            told = error.result(timeout=_SOON_S)
+        finally:
+            brisk.container.may_unload.set()
+
+    assert (told["Error"]["Code"], told["OriginalStatusCode"]) == ("ModelError", 0)
+    assert brisk.container.calls()[-1].startswith("DELETE")
 
 
 def test_a_model_that_still_loads_is_not_ready_and_answers_later(hasty: Served) -> None:

@@ -391,6 +391,26 @@ def test_instances_that_die_again_and_again_are_replaced_ever_more_slowly() -> N
     assert pauses[-1] >= 60.0
 
 
+def test_an_instance_that_dies_again_and_again_is_so_replaced_also_beside_a_healthy_one() -> None:
+    born: list[float] = []
+
+    def plan(_launch: ServerLaunch) -> Life:
+        born.append(plane.clock.now())
+        if len(born) == 1:
+            return Life(ready_s=1.0)
+        return Life(ready_s=1.0, fails_s=20.0) if len(born) == 2 else Life(9.0, fails_s=0.5)
+
+    plane = HostingPlane(plan)
+    plane.deploy(variant(InitialInstanceCount=2))
+    plane.run(300)
+
+    pauses = [after - before for before, after in pairwise(born[2:])]
+    assert plane.pick() is not None
+    assert pauses == sorted(pauses)
+    assert pauses[0] <= 3.0
+    assert pauses[-1] >= 60.0
+
+
 def test_every_line_is_in_the_stream_of_its_instance_also_the_last_ones() -> None:
     lines = tuple((float(n), f"line {n} of a log") for n in range(6))
     plane = HostingPlane(Life(lines=(*lines, (5.0, "bye")), tail="unfinished"))
@@ -455,6 +475,24 @@ def test_a_full_disk_ends_no_endpoint_and_what_was_missed_is_written_later() -> 
     assert while_full == "InService"
     (kept,) = disk.load("endpoint")
     assert (kept["name"], kept["status"]) == ("f", "InService")
+
+
+def test_a_record_that_cannot_be_removed_holds_up_no_endpoint_and_goes_later() -> None:
+    disk = LossyJournal()
+    plane = HostingPlane(journal=disk)
+    plane.deploy()
+    plane.endpoint("f")
+
+    plane.call("DeleteEndpoint", EndpointName="e")
+    disk.keeps_all = True
+    plane.run(4)
+    meanwhile = plane.status("e"), plane.status("f")
+    disk.keeps_all = False
+    plane.run(0.5)
+
+    assert meanwhile == ("Deleting", "InService")
+    assert [each["name"] for each in disk.load("endpoint")] == ["f"]
+    assert [each["EndpointName"] for each in plane.call("ListEndpoints")["Endpoints"]] == ["f"]
 
 
 def test_a_plane_on_the_same_journal_serves_again_what_the_earlier_one_has_served() -> None:

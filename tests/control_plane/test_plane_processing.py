@@ -198,6 +198,27 @@ def test_an_executor_that_refuses_fails_the_job() -> None:
     assert job.failure_reason == "ClientError: no such image"
 
 
+def test_the_data_of_jobs_that_come_to_no_upload_are_forgotten() -> None:
+    plans = {"refused": Script(refusal=ClientFault("no such image")), "done": Script(exits_s=3.0)}
+    world = ProcessingWorld(lambda launch: plans.get(launch.job_name.split(".")[0], LONG))
+    world.faults.add(Fault("job_internal", name="broken"))
+    for name in ("refused", "done", "broken", "cut off"):
+        world.create(name)
+    world.run(10)
+    world.stages.prepare_s = 100.0
+    world.create("stopped")
+    world.run(10)
+    world.create("has no data")
+    for name in ("stopped", "has no data"):
+        world.jobs.stop(name)
+    world.run(1)
+    before_the_end = list(world.stages.forgotten)
+    world.jobs.close()
+
+    assert before_the_end == ["refused", "broken", "stopped"]
+    assert world.stages.forgotten == [*before_the_end, "cut off"]
+
+
 def test_a_name_is_used_once_and_unknown_names_are_refused() -> None:
     world = ProcessingWorld(Script(exits_s=1.0))
     world.create()

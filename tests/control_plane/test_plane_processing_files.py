@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -448,6 +449,41 @@ def test_logs_of_an_earlier_run_are_put_back(tmp_path: Path) -> None:
         ]
         for host in ("algo-1", "algo-2")
     }
+
+
+def test_inputs_of_a_job_that_is_forgotten_go_also_those_that_come_later(world: World) -> None:
+    put(world.store, "bucket", {"data/a": "a"})
+    ready, late, wanted = (
+        ProcessingJob(
+            name,
+            ARN + name,
+            processing_request(name, ProcessingInputs=[s3_input("data", "s3://bucket/data/")]),
+            0.0,
+            0.0,
+        )
+        for name in ("ready", "late", "wanted")
+    )
+    works = [world.stages.prepare(job) for job in (ready, wanted)]
+    world.until(lambda: all(work.poll() is not None for work in works))
+    before = sorted(files_below(world.stages.folder("ready")))
+    may_go_on = threading.Event()
+    for _ in range(4):  # every worker is busy
+        world.stages._pool.submit(may_go_on.wait)
+    late_work = world.stages.prepare(late)
+
+    try:
+        world.stages.forget(ready)
+        world.stages.forget(late)
+    finally:
+        may_go_on.set()
+    world.until(lambda: late_work.poll() is not None)
+    world.stages.close()
+
+    data = "algo-1/ml/processing/data/a"
+    assert before == [*CONFIGURATION, data]
+    assert sorted(files_below(world.stages.folder("wanted"))) == before
+    for name in ("ready", "late"):
+        assert sorted(files_below(world.stages.folder(name))) == CONFIGURATION
 
 
 @needs_namespaces

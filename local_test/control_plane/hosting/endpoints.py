@@ -165,8 +165,7 @@ class Endpoints:
                 _LOG.exception("endpoint %s failed by a defect of the plane", name)
                 course.fail(f"InternalServerError: {type(defect).__name__}: {defect}")
             if course.record.status == "Deleting" and course.is_gone:
-                self._records.remove(course.record)
-                del self._courses[name]
+                self._remove(course.record)
 
     def restore(self) -> None:
         """Load the journal and start again what an earlier plane has served."""
@@ -198,6 +197,15 @@ class Endpoints:
         except KeyError:
             arn = self._arn("endpoint", name)
             raise ValidationError(f'Could not find endpoint "{arn}".') from None
+
+    def _remove(self, record: Endpoint) -> None:
+        """Forget an endpoint; where its journal fails it is tried again at the next tick."""
+        try:
+            self._records.remove(record)
+        except Exception:  # noqa: BLE001 - a disk that fails must not end the endpoints
+            _LOG.exception("endpoint %s could not be removed; it is tried again", record.name)
+            return
+        del self._courses[record.name]
 
     def _changeable(self, name: str) -> Course:
         course = self._course(name)

@@ -141,7 +141,7 @@ class Instances:
             self._pump(instance, now)
         for instance in [each for each in self._here if each.server.state() == "failed"]:
             self._take_failure(instance, now)
-        if self._ready():
+        if self.is_complete:
             self._pause_s = _RETRY_S
         if self.failure is None or is_serving:
             self._match_wanted(now)

@@ -116,7 +116,8 @@ def _exchange(
     socket.settimeout(deadline.left_s())
     response = connection.getresponse()
     body = bytearray()
-    while len(body) <= most_bytes:
+    # Once it is read to its end, the last response of a connection has let go of the socket.
+    while len(body) <= most_bytes and not response.isclosed():
         socket.settimeout(deadline.left_s())
         chunk = response.read1(_CHUNK_BYTES)
         if not chunk:

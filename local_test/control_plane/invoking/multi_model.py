@@ -96,11 +96,11 @@ class LoadedModels:
         """
         name = hashlib.sha256(f"{self._server.prefix}\n{target}".encode()).hexdigest()[:32]
         request = ContainerRequest("POST", f"/models/{name}/invoke", headers, body)
-        with self._asking(name):
+        with self._asking(name, deadline):
             for _ in range(_TRIES):
                 self._ensure(name, target, deadline)
                 answer = ask(self._server.address, request, deadline, most_bytes=most_bytes)
-                if answer.status == _NO_ROOM and self._make_room(name):
+                if answer.status == _NO_ROOM and self._make_room(name, deadline):
                     continue
                 if answer.status != _MISSING:
                     break
@@ -113,7 +113,7 @@ class LoadedModels:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @contextlib.contextmanager
-    def _asking(self, name: str) -> Iterator[None]:
+    def _asking(self, name: str, deadline: Deadline) -> Iterator[None]:
         """Count a request; when the last one is answered, unload a model that shall not stay."""
         with self._lock:
             self._asked[name] += 1
@@ -128,7 +128,7 @@ class LoadedModels:
         if is_last and not self._server.keeps_loaded:
             # The answer counts, whatever comes of this.
             with contextlib.suppress(TimedOut, NoAnswer, Unreachable):
-                self._unload(name)
+                self._unload(name, deadline)
 
     def _ensure(self, name: str, target: str, deadline: Deadline) -> None:
         with self._lock:
@@ -152,11 +152,12 @@ class LoadedModels:
             request = ContainerRequest(
                 "POST", "/models", {"Content-Type": "application/json"}, body
             )
+            deadline = Deadline.after(_LOAD_S)
             while True:
-                answer = self._ask(request)
+                answer = self._ask(request, deadline)
                 if answer.status in {_OK, _CONFLICT}:
                     break
-                if answer.status != _NO_ROOM or not self._make_room(name):
+                if answer.status != _NO_ROOM or not self._make_room(name, deadline):
                     raise LoadFailed(answer)
             with self._lock:
                 self._loaded[name] = None
@@ -172,7 +173,7 @@ class LoadedModels:
         except ClientFault as error:
             raise ValidationError(str(error)) from error
 
-    def _make_room(self, name: str) -> bool:
+    def _make_room(self, name: str, deadline: Deadline) -> bool:
         """Unload the model that was not used for longest; say whether there was another one.
 
         One that is answering goes only where all are.
@@ -182,14 +183,13 @@ class LoadedModels:
             oldest = min(others, key=lambda each: self._asked[each] > 0, default=None)
         if oldest is None:
             return False
-        self._unload(oldest)
+        self._unload(oldest, deadline)
         return True
 
-    def _unload(self, name: str) -> None:
-        self._ask(ContainerRequest("DELETE", f"/models/{name}", {}))
+    def _unload(self, name: str, deadline: Deadline) -> None:
+        self._ask(ContainerRequest("DELETE", f"/models/{name}", {}), deadline)
         with self._lock:
             self._loaded.pop(name, None)
 
-    def _ask(self, request: ContainerRequest) -> Answer:
-        deadline = Deadline.after(_LOAD_S)
+    def _ask(self, request: ContainerRequest, deadline: Deadline) -> Answer:
         return ask(self._server.address, request, deadline, most_bytes=_LOAD_BYTES)

@@ -230,6 +230,8 @@ class Course:
         return self._finish("Failed")
 
     def _finish(self, status: Status) -> Phase:
+        if self._preparing is not None and self._finishing is None:
+            self._world.doors.stages.forget(self.job)
         self._become(status)
         self.job.ended = self._now
         return "over"

@@ -35,6 +35,10 @@ class ProcessingStages(Protocol):
         """
         ...
 
+    def forget(self, job: ProcessingJob) -> None:
+        """Keep no inputs of a job that was to be prepared and comes to no `finish`."""
+        ...
+
 
 class ProcessingLogs(Protocol):
     """Where log lines go."""

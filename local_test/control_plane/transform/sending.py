@@ -21,7 +21,7 @@ from local_test.control_plane.transform.failure import FileFault, bad_status, no
 
 _PARAMETERS_WITHIN_S = 10.0
 _CHUNK_BYTES = 1 << 20
-_OK, _SERVER_ERROR = 200, 500
+_OK = 200
 
 
 class Cancelled(Exception):
