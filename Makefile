@@ -27,8 +27,8 @@ PARALLEL ?= -n logical --maxprocesses 8 --dist loadfile
 
 BIN := $(VENV)/bin
 # Errors only: whoever waits reads what is said before each step.
-PIP_OPTIONS := install -qq --disable-pip-version-check
-PIP_INSTALL := $(BIN)/python -m pip $(PIP_OPTIONS)
+PIP_COMMAND := install -qq --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip $(PIP_COMMAND)
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 LOCK_VENV := .lock-venv
@@ -159,7 +159,7 @@ conformance: $(READY) ## hold this checkout against the same contract, without D
 	$(BIN)/python -m local_test.conformance
 
 lock: ## write requirements/*.txt anew from requirements/*.in (UPGRADE=--upgrade for newer versions)
-	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip $(PIP_OPTIONS) --require-hashes -r requirements/lock.txt
+	$(PYTHON) -m venv $(LOCK_VENV) && $(LOCK_VENV)/bin/pip $(PIP_COMMAND) --require-hashes -r requirements/lock.txt
 	$(foreach file,$(LOCKED),$(COMPILE) $(file:.txt=.in) --output-file $(file) &&) true
 	$(COMPILE) --override requirements/bench-mlserver-override.in requirements/bench-mlserver.in --output-file requirements/bench-mlserver.txt
 
@@ -191,10 +191,10 @@ $(BENCH_READY): requirements/bench.txt $(READY)
 
 $(AUDIT_READY): requirements/audit.txt
 	$(PYTHON) -m venv --clear $(AUDIT_VENV)
-	$(AUDIT_VENV)/bin/python -m pip $(PIP_OPTIONS) --require-hashes -r $< && touch $@
+	$(AUDIT_VENV)/bin/python -m pip $(PIP_COMMAND) --require-hashes -r $< && touch $@
 
 # Our own code comes from the checkout, by a path file: pip would need the build backend here too.
 $(SCRIPT_READY): requirements/runtime.txt requirements/script-mode.txt
 	$(PYTHON) -m venv --clear $(SCRIPT_VENV)
-	$(SCRIPT_VENV)/bin/python -m pip $(PIP_OPTIONS) --require-hashes -r requirements/runtime.txt -r requirements/script-mode.txt
+	$(SCRIPT_VENV)/bin/python -m pip $(PIP_COMMAND) --require-hashes -r requirements/runtime.txt -r requirements/script-mode.txt
 	echo $(abspath src) > "$$(echo $(SCRIPT_VENV)/lib/python3.*/site-packages)/crossfold.pth" && touch $@

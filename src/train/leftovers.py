@@ -21,7 +21,7 @@ def clear_model(folder: Path) -> None:
 
 def clear_code(folder: Path) -> None:
     """Remove a script's code from the model folder, where an earlier start has put it there."""
-    if os.path.lexists(folder / "code"):
+    if any(os.path.lexists(folder / name) for name in ("code", ".code.half")):
         from crossfold.source import beside_model
 
         beside_model.clear_code(folder)

@@ -282,6 +282,23 @@ def test_a_stop_ends_the_script_of_the_running_fold(tmp_path: Path) -> None:
     assert job.left_running == ()
 
 
+def test_a_script_has_four_seconds_after_a_stop_in_a_fold_and_its_own_time_at_the_end(
+    tmp_path: Path,
+) -> None:
+    """Scores the seconds between SIGTERM and SIGKILL, which its parent was started with."""
+    source = """
+import os, pathlib
+told = pathlib.Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\\0")
+warden = next(i for i, word in enumerate(told) if word.endswith("warden.py"))
+print(f"validation:seconds={told[warden + 3]};")
+"""
+    job = ended(tmp_path, source, {"cv_folds": 2})
+
+    assert job.code == 0, job.output.decode()
+    # Once by the final run, then the folds' mean.
+    assert line_of(job, "validation:seconds") == [110.0, 4.0]
+
+
 def test_a_second_start_takes_over_what_the_first_finished(tmp_path: Path) -> None:
     once = f"{COUNTER}\nassert not held_out or len(rows(os.environ['SM_CHANNEL_TRAIN'])) < 12"
     given = {"cv_folds": 4, "cv_strategy": "time_series", "time_column": "0"}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from crossfold.source import beside_model
 from crossfold.source.beside_model import NOTE, bring_code, clear_code, files_to_bring
+from serve.user_script.finding import Script
+from serve.user_script.functions import import_functions
 
 MODEL_FN = "def model_fn(model_dir):\n    return 1\n"
 
@@ -40,6 +45,7 @@ def test_code_comes_without_secrets_and_without_what_others_make(tmp_path: Path)
     source = tmp_path / "source"
     write(source, "train.py", "pkg/net.py", "pkg/words.txt", "requirements.txt")
     write(source, ".env", ".git/config", ".aws/credentials", "pkg/.netrc", "keys/id.pem", "tls.key")
+    write(source, "a.p12", "b.pfx", "TLS.KEY", "Id.Pem", "OLD.PYC")
     write(source, "pkg/__pycache__/net.pyc", "old.pyc", "node_modules/a.js")
     write(source, "venv/pyvenv.cfg", "venv/lib/site.py", ".venv/bin/python")
 
@@ -57,6 +63,40 @@ def test_a_program_with_model_fn_is_inference_py_too(tmp_path: Path) -> None:
     said, _ = bring(tmp_path / "source", tmp_path / "model")
 
     assert files_in(tmp_path / "model/code") == {"train.py": MODEL_FN, "inference.py": MODEL_FN}
+    assert said.endswith("inference.py is train.py")
+
+
+@pytest.mark.parametrize("program", ["src/fit_it.py", "a b's/deep/fit-it.v2.py", "src/json.py"])
+def test_a_program_of_a_subfolder_is_served_with_the_modules_beside_it(
+    tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import json, near, top\n_SUM = near.K + top.K\n__all__ = []\n"
+    write(tmp_path / "source", program, text=f"{text}def model_fn(model_dir):\n    return _SUM\n")
+    write(tmp_path / "source" / Path(program).parent, "near.py", text="K = 1")
+    write(tmp_path / "source", "top.py", text="K = 2")
+
+    said, _ = bring(tmp_path / "source", tmp_path / "model", program)
+    shutil.rmtree(tmp_path / "source")
+
+    assert said == f"the code is in model/code, for serve; inference.py is {program}"
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    kept = dict(sys.modules)
+    code = tmp_path / "model/code"
+    try:
+        functions, _ = import_functions(Script(code, code / "inference.py"), str(tmp_path))
+        assert functions.model_fn("") == 3
+        assert sys.modules["json"] is json
+    finally:
+        for name in sys.modules.keys() - kept.keys():
+            del sys.modules[name]
+
+
+def test_a_program_of_which_python_warns_is_read_in_silence(tmp_path: Path) -> None:
+    write(tmp_path / "source", "train.py", text=f"DIGIT = '\\d'\n{MODEL_FN}")
+
+    said, _ = bring(tmp_path / "source", tmp_path / "model")
+
     assert said.endswith("inference.py is train.py")
 
 
@@ -78,6 +118,7 @@ def test_links_are_followed_inside_the_source_only(tmp_path: Path) -> None:
     (source / "data").symlink_to(tmp_path / "data")
     (source / "loop").symlink_to(".")
     (source / "broken").symlink_to("nowhere")
+    (source / "itself").symlink_to("itself")
     os.mkfifo(source / "pipe")
 
     bring(source, tmp_path / "model")
@@ -86,9 +127,10 @@ def test_links_are_followed_inside_the_source_only(tmp_path: Path) -> None:
     assert not (tmp_path / "model/code/alias.py").is_symlink()
 
 
-@pytest.mark.parametrize("link", [None, "nowhere"])
+@pytest.mark.parametrize("link", [None, "nowhere", "../earlier"])
 def test_what_the_script_put_there_stays(tmp_path: Path, link: str | None) -> None:
     write(tmp_path / "source", "train.py", text=MODEL_FN)
+    write(tmp_path / "earlier", NOTE)
     code = tmp_path / "model/code"
     if link is None:
         write(code, "inference.py", text="the script's own")
@@ -112,6 +154,19 @@ def test_a_copy_of_an_earlier_start_is_made_anew(tmp_path: Path) -> None:
     clear_code(tmp_path / "model")
     bring(tmp_path / "source", tmp_path / "model")
 
+    assert files_in(tmp_path / "model/code") == {"train.py": "new"}
+
+
+def test_a_copy_that_came_with_an_earlier_model_is_made_anew(tmp_path: Path) -> None:
+    """A script that trains on begins with the folder that an earlier job left."""
+    write(tmp_path / "source", "train.py", text="old")
+    bring(tmp_path / "source", tmp_path / "earlier")
+    shutil.copytree(tmp_path / "earlier", tmp_path / "model")
+    write(tmp_path / "source", "train.py", text="new")
+
+    said, _ = bring(tmp_path / "source", tmp_path / "model")
+
+    assert said == "the code is in model/code, for serve"
     assert files_in(tmp_path / "model/code") == {"train.py": "new"}
 
 

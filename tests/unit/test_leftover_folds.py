@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import Stopped
 from crossfold.errors import PlatformError, UserError
+from crossfold.fitting.job import Job
+from crossfold.request.reading import read_request
 from cv_driver.aws.api import Page
 from cv_driver.aws.errors import CallFailed, Denied, NoAnswer, Refused, Unreachable
 from cv_driver.aws.world import World
 from cv_driver.launchers.launcher import FoldJob
+from cv_driver.siblings.connection import end_abandoned
 from cv_driver.siblings.leftover_folds import LeftoverFolds, note_reached, was_reached
 from local_test.control_plane.training.simulated import Script
 from tests.sibling_api import DRIVER, SiblingWorld
@@ -204,3 +209,59 @@ def test_a_job_that_cannot_be_stopped_is_told_of(tmp_path: Path) -> None:
     ended_by(world, NoAnswer("x"), api=Locked(world, 0.0))
 
     assert any("may still run: AccessDenied" in line for line in world.log)
+
+
+def driver_job(root: Path, log: io.StringIO) -> Job:
+    given = {"algorithm": "svm", "cv_folds": "5", "cv_launcher": "sagemaker"}
+    environ = {"TRAINING_JOB_NAME": DRIVER}
+    return Job(OptMl(root), read_request(given, environ), given, {}, environ, log)
+
+
+def test_a_killed_driver_s_folds_end_with_those_that_it_was_just_creating(tmp_path: Path) -> None:
+    world = killed_with_folds_running(tmp_path)
+    others = [{"Key": "crossfold:driver", "Value": "somebody-else"}]
+    world.create(f"{DRIVER}-f8", Tags=others)
+
+    def sleep(seconds: float) -> None:
+        world.sleep(seconds)
+        if world.api.calls["StopTrainingJob"] == world.n_folds:
+            own = [{"Key": "crossfold:driver", "Value": DRIVER}]
+            world.create(f"{DRIVER}-f9", Tags=own)
+
+    away = World(world.api, world.now, sleep, random.Random(0), world.log.append)
+    end_abandoned(driver_job(tmp_path, io.StringIO()), away)
+
+    assert world.running() == [f"{DRIVER}-f8"]
+    assert f"{DRIVER}-f9, a fold of this driver, is stopped" in world.log
+
+
+@pytest.mark.parametrize(("noted", "n_left"), [(DRIVER, 0), ("another-trial", 5)])
+def test_a_killed_driver_that_had_reached_aws_has_its_folds_ended_after_an_outage(
+    tmp_path: Path, noted: str, n_left: int
+) -> None:
+    world = killed_with_folds_running(tmp_path)
+    job = driver_job(tmp_path, io.StringIO())
+    job.opt_ml.checkpoints.mkdir(parents=True)
+    note_reached(job.opt_ml.checkpoints, noted)
+    api: Any = Away(world, world.now() + 40.0)
+
+    end_abandoned(job, World(api, world.now, world.sleep, random.Random(0), world.log.append))
+
+    assert len(world.running()) == n_left
+
+
+def test_what_is_denied_of_a_killed_driver_is_told_once(tmp_path: Path) -> None:
+    world = killed_with_folds_running(tmp_path)
+
+    class Mute(Away):
+        def list_page(self, *_: object, **__: object) -> Page:
+            raise Denied("AccessDenied: ListTrainingJobs")
+
+    own: Any = Mute(world, 0.0)
+    way = World(own, world.now, world.sleep, random.Random(0), world.log.append)
+    n_lines = len(world.log)
+    end_abandoned(driver_job(tmp_path, io.StringIO()), way)
+
+    assert world.log[n_lines:] == [
+        "folds of this driver may still run: AccessDenied: ListTrainingJobs"
+    ]

@@ -149,6 +149,30 @@ def test_a_published_line_is_not_repeated_in_the_scripts_own_form(
     assert sum(re.search(expression, line) is not None for line in lines) == 1
 
 
+@pytest.mark.parametrize(
+    ("own", "expression", "last"),
+    [
+        ("test:score:\0;", "score:([0-9.]+)", "test:score:0.5;"),
+        ("score=\0;", "score=([0-9.]+);", "validation:score=0.5;"),
+        ("score=\0;", "score[=:]([0-9.]+);", "validation:score=0.5;"),
+    ],
+)
+def test_the_mean_is_what_the_tuner_reads_last_also_where_it_reads_the_training_score(
+    tmp_path: Path, own: str, expression: str, last: str
+) -> None:
+    (tmp_path / "objective_line-0").write_text(own, encoding="utf-8")
+    given = {"sagemaker_program": "a.py", "cv_folds": "2", "cv_alias_lines": "true"}
+    score = Score(0.5, None, None)
+    scores = CvScores({"score": Score(0.99, None, None)}, {"score": score}, None)
+    outcome: Any = SimpleNamespace(scores=scores, objective="score")
+    lines: list[str] = []
+
+    objective = Objective("test:score", expression)
+    print_script_metrics(read_request(given, {}), outcome, objective, tmp_path, lines.append)
+
+    assert [line for line in lines if re.search(expression, line)][-1] == last
+
+
 def test_expressions_come_from_the_description_of_the_job() -> None:
     described = {
         "AlgorithmSpecification": {"MetricDefinitions": [{"Name": "a", "Regex": "a=(.*);"}]}

@@ -288,7 +288,8 @@ def test_nothing_is_ever_written_outside(
         "a.tar.gz",
         "deep",
     ]
-    assert all(path.resolve().is_relative_to(folder) for path in folder.rglob("*"))
+    places = [Path(os.path.realpath(path)) for path in folder.rglob("*")]
+    assert all(place.is_relative_to(folder) for place in places)
 
 
 @pytest.mark.parametrize("kind", [tarfile.XGLTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])

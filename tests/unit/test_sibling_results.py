@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from crossfold.errors import AlgorithmError, PlatformError
 from crossfold.fitting.fold_result import FOLD_RESULT, load_fold_result, save_fold_result
+from crossfold.source.archive import Limits
 from cv_driver.aws.described_job import output_uri
 from cv_driver.siblings.fold_job.job_end import Fault, read_end
 from cv_driver.siblings.fold_job.results import read_metrics, read_result, unpack_model
@@ -146,6 +149,22 @@ def test_a_model_replaces_the_folder_whole(tmp_path: Path) -> None:
     assert files == ["a.txt", "b/c.txt"]
     assert not (folder / "old").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["fold-1"]
+
+
+def test_a_model_of_our_own_job_may_be_packed_as_tightly_as_gzip_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bomb of a stranger's is refused from 256 MB on; here that is smaller, to be quick."""
+    for module in ("crossfold.source.archive", "cv_driver.siblings.fold_job.results"):
+        monkeypatch.setattr(f"{module}.Limits", partial(Limits, small_bytes=1 << 16))
+    path, folder = tmp_path / "model.tar.gz", tmp_path / "models" / "fold-1"
+    zeros = bytes(8 << 20)
+    path.write_bytes(gzip.compress(gzip.decompress(packed({"fold_model/a": zeros})), 9))
+    assert len(zeros) > 900 * path.stat().st_size
+
+    unpack_model(path, folder)
+
+    assert (folder / "a").read_bytes() == zeros
 
 
 def test_a_model_that_is_none_leaves_no_folder(tmp_path: Path) -> None:

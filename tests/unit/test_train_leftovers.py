@@ -10,7 +10,7 @@ from crossfold.fitting.fold_result import FOLD_RESULT
 from crossfold.persistence.manifest import FILE_NAME
 from tests.script_jobs import script_job
 from train import job
-from train.leftovers import clear_model
+from train.leftovers import clear_code, clear_model
 from train.supervisor import MANIFEST
 
 
@@ -26,6 +26,17 @@ def test_a_manifest_goes_and_other_files_stay(tmp_path: Path) -> None:
     clear_model(tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["model.joblib"]
+
+
+def test_half_a_copy_of_the_code_goes_and_a_scripts_own_stays(tmp_path: Path) -> None:
+    (tmp_path / ".code.half" / "pkg").mkdir(parents=True)
+    clear_code(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+    (tmp_path / ".code.half").mkdir()
+    (tmp_path / "code").mkdir()
+    clear_code(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["code"]
 
 
 def test_a_job_of_a_script_loads_no_numpy(tmp_path: Path) -> None:

@@ -253,6 +253,8 @@ def _npy(array: NDArray[Any]) -> bytes:
         (JSON, b"[[[1, 2], [3, 4]]]", [[[1.0, 2.0], [3.0, 4.0]]]),
         ("application/jsonlines", b"\n[1, 2]\r\n\n[3, null]", [[1.0, 2.0], [3.0, math.nan]]),
         ("application/x-ndjson", b'{"features": [1, 2]}\n', [[1.0, 2.0]]),
+        ("application/x-ndjson", b" \t\n \r\n [1, 2]\n", [[1.0, 2.0]]),
+        ("application/jsonlines", b"\r[1, 2]\r[3, 4]", [[1.0, 2.0], [3.0, 4.0]]),
     ],
 )
 def test_bodies_become_float64_rows(content_type: str, body: bytes, expected: list[Any]) -> None:
@@ -295,6 +297,8 @@ def test_a_missing_value_is_nan() -> None:
         ("application/jsonlines", b"", "no known shape; expected a list of values"),
         ("application/jsonlines", b"[1, 2]\n[3]", "line 2 has 1 value; expected 2"),
         ("application/jsonlines", b'{"a": 1}', "expected a list of values, or"),
+        ("application/jsonlines", b" \n\r\n 3", "line 3"),
+        ("application/jsonlines", b" \n", "no known shape"),
         ("application/jsonlines", b"[1\n", "not JSON"),
         (NPY, b"\x93NUMPY", "not an NPY file"),
         (NPY, _npy(np.ones(3))[:-1], "promises shape (3,)"),

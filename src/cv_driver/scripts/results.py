@@ -107,21 +107,30 @@ def print_script_metrics(
     log: Callable[[str], None],
 ) -> None:
     """Print what tuners read; the objective's lines come last, in the script's own form too."""
-    scores = outcome.scores
+    mean = outcome.scores.validation[outcome.objective].value
+    lines = [*_final_lines(outcome), *(_aliases(outcome) if request.alias_lines else ())]
+    for line in lines:
+        log(line)
+    # Of all lines that a tuner's expression finds, the last one counts.
+    pattern = objective.pattern()
+    read = [line for line in lines if pattern is not None and pattern.search(line)]
+    own = own_line(objective, outcome.objective, kept, mean)
+    if read and not _finds(objective, read[-1], mean):
+        log(own or metric_lines.final_line("validation", outcome.objective, mean))
+    elif own is not None and not read:
+        log(own)
+
+
+def _final_lines(outcome: ScriptOutcome) -> list[str]:
+    scores, lines = outcome.scores, []
     for name in [*list(scores.validation)[1:], outcome.objective]:
         if name in scores.train:
-            log(metric_lines.final_line("train", name, scores.train[name].value))
+            lines.append(metric_lines.final_line("train", name, scores.train[name].value))
         std = scores.validation[name].std
         if std is not None:
-            log(metric_lines.final_line("validation", f"{name}_std", std))
-        log(metric_lines.final_line("validation", name, scores.validation[name].value))
-    mean = scores.validation[outcome.objective].value
-    aliases = _aliases(outcome) if request.alias_lines else []
-    for line in aliases:
-        log(line)
-    own = own_line(objective, outcome.objective, kept, mean)
-    if own is not None and not any(_finds(objective, line, mean) for line in aliases):
-        log(own)
+            lines.append(metric_lines.final_line("validation", f"{name}_std", std))
+        lines.append(metric_lines.final_line("validation", name, scores.validation[name].value))
+    return lines
 
 
 def _aliases(outcome: ScriptOutcome) -> list[str]:

@@ -85,8 +85,14 @@ def connect_parent(job: Job, stop: StopRequest) -> Connection:
     return Connection(world, parent, stop)
 
 
-def end_abandoned(job: Job) -> None:
+def end_abandoned(job: Job, world: World | None = None) -> None:
     """End the live folds of a driver whose process was killed, for memory say.
+
+    Parameters
+    ----------
+    job : Job
+    world : World, optional
+        The job's own unless given.
 
     Raises
     ------
@@ -95,10 +101,15 @@ def end_abandoned(job: Job) -> None:
     CallFailed
         There are no credentials.
     """
-    left = LeftoverFolds(_world(job), own_job_name(job.environ), STOP_S, was_reached=False)
-    if left.end():
-        left.world.sleep(_LATE_CREATE_S)
-        left.end()
+    name, way = own_job_name(job.environ), world or _world(job)
+    is_known = was_reached(job.opt_ml.checkpoints, name)
+
+    def end() -> bool:
+        return end_leftovers(way, name, way.now() + STOP_S, waits_for_network=is_known)
+
+    if end():
+        way.sleep(_LATE_CREATE_S)
+        end()
 
 
 def make_calls_until_stopped(sequence: CallSequence, world: World, stop: StopRequest) -> Any:

@@ -83,7 +83,7 @@ class LeftoverFolds:
             if isinstance(reason, UserError) and not self.was_reached:
                 return
             within_s = min(within_s, _UNREACHED_S)
-            self.world.log(f"{reason}; looking for folds of an earlier start for {within_s:.0f} s")
+            self.world.log(f"{reason}; looking for folds of this driver for {within_s:.0f} s")
         self.end(within_s)
 
     def end(self, within_s: float | None = None) -> bool:
@@ -97,7 +97,7 @@ class LeftoverFolds:
                 waits_for_network=self.was_reached,
             )
         except Exception as error:  # noqa: BLE001 - it must not hide why the driver ends
-            self.world.log(f"folds of an earlier start may still run: {error!r}")
+            self.world.log(f"folds of this driver may still run: {error!r}")
             return False
         return True
 
@@ -122,8 +122,11 @@ def end_leftovers(
     *,
     created: float | None = None,
     waits_for_network: bool = True,
-) -> None:
-    """End the driver's running folds, or try to until `deadline`, seconds since 1970."""
+) -> bool:
+    """End the driver's running folds, or try to until `deadline`, seconds since 1970.
+
+    Says whether all were found and ended; if not, the log says why.
+    """
     failure: CallFailed | None = None
     try:
         while True:
@@ -136,11 +139,12 @@ def end_leftovers(
                     break
                 _sleep(world, _LOOK_AGAIN_S, deadline)
             else:
-                return
+                return True
     except _TimeIsUp:
         pass
     why = failure or "AWS has not let them be looked for in time"
-    world.log(f"folds of an earlier start may still run: {why}")
+    world.log(f"folds of this driver may still run: {why}")
+    return False
 
 
 def _ask_for_the_end(world: World, driver: str, deadline: float, created: float | None) -> None:
@@ -180,7 +184,7 @@ def _end_ours(world: World, driver: str, name: str, arn: str) -> CallSequence:
             yield Call("stop", partial(world.api.stop, name))
         except NoAnswer:
             yield Call("stop", partial(world.api.stop, name))
-        world.log(f"{name}, a fold of an earlier start, is stopped")
+        world.log(f"{name}, a fold of this driver, is stopped")
 
 
 def _note(checkpoints: Path, driver: str) -> Path:

@@ -32,6 +32,7 @@ CONTENT_TYPES = (CSV, JSON, NPY, *JSON_LINES)
 
 _WRAPPERS = ("instances", "inputs", "data")
 _FIRST_LINE = re.compile(rb"[\r\n]*([^\n]*)")
+_FIRST_FILLED_LINE = re.compile(rb"\s*([^\r\n]*)")
 _EXPECTED = 'expected a list of rows, or {"instances": [...]}'
 _EXPECTED_LINE = 'expected a list of values, or {"features": [...]}, on each line'
 
@@ -116,13 +117,14 @@ def _of_jsonlines(body: bytes, n_features: int | None) -> NDArray[Any]:
 
 def _n_values(body: bytes) -> int:
     """Count the values of the first line that has any."""
-    found = _FIRST_LINE.match(body)
+    found = _FIRST_FILLED_LINE.match(body)
     assert found is not None
     row = _document(found[1], _EXPECTED_LINE) if found[1] else None
     if isinstance(row, dict):
         row = row.get("features")
     if not isinstance(row, list) or not row:
-        raise BadBodyError(f"of no known shape; {_EXPECTED_LINE}", 1 if found[1] else None)
+        number = body.count(b"\n", 0, found.start(1)) + 1
+        raise BadBodyError(f"of no known shape; {_EXPECTED_LINE}", number if found[1] else None)
     return len(row)
 
 

@@ -38,8 +38,10 @@ def fetch_code(uri: str, region: str | None) -> Path:
         code.mkdir()
         unpack(archive, code)
         archive.unlink()
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise PlatformError(f"{uri} cannot be unpacked: {error}") from error
         raise
     return code
 

@@ -164,18 +164,21 @@ def _checked(folder: Path, settings: ScriptSettings) -> Script:
         raise UserError(message)
     program = folder / relative
     if not program.is_file():
-        raise UserError(_missing(folder, relative, settings.submit_directory))
+        raise UserError(_missing(folder, relative, settings))
     return Script(folder, program)
 
 
-def _missing(folder: Path, program: PurePosixPath, submit_directory: str | None) -> str:
-    if submit_directory is not None and submit_directory.startswith(_REMOTE):
+def _missing(folder: Path, program: PurePosixPath, settings: ScriptSettings) -> str:
+    asked = f"SAGEMAKER_PROGRAM is {quoted(str(program))}"
+    if settings.program is None:
+        asked = f"SAGEMAKER_PROGRAM is not set, so that the script is {quoted(str(program))}"
+    submitted = settings.submit_directory
+    if submitted is not None and submitted.startswith(_REMOTE):
         return (
-            f"SAGEMAKER_PROGRAM is {quoted(str(program))}, which SAGEMAKER_SUBMIT_DIRECTORY "
-            f"{quoted(submit_directory)} does not hold; name one of its files"
+            f"{asked}, which SAGEMAKER_SUBMIT_DIRECTORY {quoted(submitted)} does not hold; name "
+            "one of its files"
         )
     return (
-        f"SAGEMAKER_PROGRAM is {quoted(str(program))}, which is not in {str(folder)!r}; put the "
-        "script into the folder 'code' of model.tar.gz, or name the folder it is in by "
-        "SAGEMAKER_SUBMIT_DIRECTORY"
+        f"{asked}, which is not in {str(folder)!r}; put the script into the folder 'code' of "
+        "model.tar.gz, or name the folder it is in by SAGEMAKER_SUBMIT_DIRECTORY"
     )
