@@ -45,7 +45,10 @@ def address() -> Iterator[str]:
 def upload(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upload:
     """Return what packs files, uploads them and names the object; `serve` is let see S3."""
     import boto3
+    from moto.backends import get_backend
 
+    # One process has one moto, with the buckets of all its tests.
+    get_backend("s3").reset()
     for name, text in {**CREDENTIALS, "AWS_ENDPOINT_URL": address}.items():
         monkeypatch.setenv(name, text)
     scratch = tmp_path / "scratch"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -61,8 +60,11 @@ def sample(tmp_path: Path) -> Path:
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Serve S3 on this machine; return its address."""
+    from moto.backends import get_backend
     from moto.server import ThreadedMotoServer
 
+    # One process has one moto, with the buckets of all its tests.
+    get_backend("s3").reset()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -80,8 +82,7 @@ def test_an_archive_in_s3_is_fetched(
 
     client = boto3.client("s3", endpoint_url=s3, region_name="eu-west-1")
     where = {"LocationConstraint": "eu-west-1"}
-    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
-        client.create_bucket(Bucket="bucket", CreateBucketConfiguration=where)
+    client.create_bucket(Bucket="bucket", CreateBucketConfiguration=where)
     archive = pack(sample, tmp_path / "source.tar.gz")
     client.upload_file(str(archive), "bucket", "a b/source.tar.gz")
     monkeypatch.setenv(name, s3)
