@@ -73,8 +73,8 @@ def drive(job: Job, stop: StopRequest) -> None:
         The request, the data, a fold or the platform is at fault.
     """
     watch = Stopwatch()
-    siblings = _connect(job, stop) if wants_siblings(job) else None
-    with contextlib.nullcontext() if siblings is None else siblings.until_opened():
+    siblings = connect_siblings(job, stop)
+    with until_opened(siblings):
         data = read_job_data(job, folded=True)
         # Before anything that waits for the library, whose import goes on meanwhile.
         fingerprint, groups = data.train.fingerprint(), duplicate_groups(data.train)
@@ -86,7 +86,7 @@ def drive(job: Job, stop: StopRequest) -> None:
         n_duplicates = _count_duplicates(job, folded, groups)
         del groups  # as large as the labels, and the folds need the room
         watch.lap("import and split")
-    with contextlib.nullcontext() if siblings is None else siblings.until_opened():
+    with until_opened(siblings):
         pruner = _open_pruner(job, folded, identity, siblings, stop)
     ran = _run(job, folded, checkpoints, siblings, pruner, stop)
     # There are no jobs to end any more.
@@ -105,6 +105,20 @@ def drive(job: Job, stop: StopRequest) -> None:
         from cv_driver.publication import publish_results
 
         publish_results(job, siblings)
+
+
+def connect_siblings(job: Job, stop: StopRequest) -> Connection | None:
+    """Reach SageMaker where folds shall be jobs of their own; raises as `connect_parent` does."""
+    if not wants_siblings(job):
+        return None
+    from cv_driver.siblings.connection import connect_parent
+
+    return connect_parent(job, stop)
+
+
+def until_opened(siblings: Connection | None) -> contextlib.AbstractContextManager[None]:
+    """End folds of an earlier start where the block fails; without jobs there are none."""
+    return contextlib.nullcontext() if siblings is None else siblings.until_opened()
 
 
 def open_checkpoints(
@@ -127,12 +141,6 @@ def _open_pruner(
     from cv_driver.pruning.pruner import open_pruner
 
     return open_pruner(job, folded, identity, siblings, stop)
-
-
-def _connect(job: Job, stop: StopRequest) -> Connection:
-    from cv_driver.siblings.connection import connect_parent
-
-    return connect_parent(job, stop)
 
 
 def _final_model(

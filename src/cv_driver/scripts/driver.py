@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,9 +13,15 @@ from crossfold.fitting.job import Job
 from crossfold.results.cv_results_file import FailedFold
 from cv_driver.aws.environment import is_training_job
 from cv_driver.checkpoints import FoldCheckpoints
-from cv_driver.driver import Stopwatch, open_checkpoints, policy_of, spent_by
+from cv_driver.driver import (
+    Stopwatch,
+    connect_siblings,
+    open_checkpoints,
+    policy_of,
+    spent_by,
+    until_opened,
+)
 from cv_driver.fold_log import FoldLog
-from cv_driver.launchers.choice import wants_siblings
 from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.progress import Progress, fold_table
 from cv_driver.publication import publish_results
@@ -79,8 +84,8 @@ def drive_script(job: Job, prepare: Callable[[], UserScript], stop: StopRequest)
         The request, the data, a fold or the platform is at fault.
     """
     watch = Stopwatch()
-    siblings = _connect(job, stop) if wants_siblings(job) else None
-    with contextlib.nullcontext() if siblings is None else siblings.until_opened():
+    siblings = connect_siblings(job, stop)
+    with until_opened(siblings):
         objective = find_objective(job, None if siblings is None else siblings.parent.described)
         script = prepare()
         cut = _cut(job, stop)
@@ -123,12 +128,6 @@ def _cut(job: Job, stop: StopRequest) -> CutChannel:
 def _publish(job: Job, siblings: Connection | None) -> None:
     if is_training_job(job.environ):
         publish_results(job, siblings)
-
-
-def _connect(job: Job, stop: StopRequest) -> Connection:
-    from cv_driver.siblings.connection import connect_parent
-
-    return connect_parent(job, stop)
 
 
 def _said_already(line: str) -> None:
