@@ -14,8 +14,9 @@ from crossfold.errors import UserError
 from crossfold.fitting.job import Job
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
+from crossfold.source.beside_model import clear_code
 from train import company
-from train.leftovers import clear_code, clear_model
+from train.leftovers import clear_model
 
 if TYPE_CHECKING:
     from train.script.script_job import PreparedScript

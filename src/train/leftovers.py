@@ -17,11 +17,3 @@ def clear_model(folder: Path) -> None:
         from crossfold.persistence.bundle import clear_bundle
 
         clear_bundle(folder)
-
-
-def clear_code(folder: Path) -> None:
-    """Remove a script's code from the model folder, where an earlier start has put it there."""
-    if any(os.path.lexists(folder / name) for name in ("code", ".code.half")):
-        from crossfold.source import beside_model
-
-        beside_model.clear_code(folder)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from crossfold.fitting.fold_result import FOLD_RESULT
 from crossfold.persistence.manifest import FILE_NAME
+from crossfold.source.beside_model import clear_code
 from tests.script_jobs import script_job
 from train import job
-from train.leftovers import clear_code, clear_model
+from train.leftovers import clear_model
 from train.supervisor import MANIFEST
 
 
