@@ -90,6 +90,18 @@ def test_every_stop_of_the_keyboard_is_seen(
     assert [each for each in found if not (each["has"] and each["ring"])] == []
 
 
+def test_a_chart_that_is_not_drawn_yet_has_its_place(page_url: str, chromium: Browser) -> None:
+    page = chromium.tab()
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=_NEVER_MEASURED)
+    page.go(f"{page_url}#/tuning/search")
+    page.wait("document.querySelectorAll('.plot').length >= 2")
+
+    heights = page.evaluate("[...document.querySelectorAll('.plot')].map((c) => c.clientHeight)")
+
+    page.close()
+    assert min(heights) >= 200
+
+
 def test_rows_are_sorted_by_keyboard_and_the_focus_stays(
     page_url: str, opened: Callable[..., Tab]
 ) -> None:
@@ -306,4 +318,5 @@ _PIECES = """[...document.querySelectorAll('dt')].map((name) =>
     range.selectNode(node);
     return [node.data, new Set([...range.getClientRects()].map((box) => box.top)).size];
   }))"""
+_NEVER_MEASURED = "window.ResizeObserver = class { observe() {} }"
 _SETTLED = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 40)))"

@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const NARROWEST = 160; // of a chart, in pixels
+const UNDRAWN = 220; // the height of one whose width is not known yet
 const widths = new Map();
 let changed = () => {};
 let observer;
@@ -19,7 +20,8 @@ export function watchWidths(told) {
 // `draw(width)` returns the drawing and its height; `stops` are what arrow keys go through.
 export function frame({ id, label, hint, stops, ui, describe, open, draw }) {
   const width = widths.has(id) ? Math.max(widths.get(id), NARROWEST) : 0;
-  const drawn = width > 0 ? draw(width) : { height: 220, children: [] };
+  // Its width is known a moment after it stands there; until then it keeps a chart's place free.
+  const drawn = width > 0 ? draw(width) : { height: UNDRAWN, children: [] };
   const said = ui.from === id && ui.trial !== null ? describe(ui.trial) : null;
   return h(
     "div",
@@ -49,6 +51,7 @@ export function frame({ id, label, hint, stops, ui, describe, open, draw }) {
             height: drawn.height,
             viewBox: `0 0 ${Math.max(width, 1)} ${drawn.height}`,
             "aria-hidden": "true",
+            style: width > 0 ? {} : { "min-block-size": `${UNDRAWN}px` },
           },
           drawn.children,
         ),
