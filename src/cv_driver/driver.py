@@ -28,7 +28,7 @@ from cv_driver.aws.environment import is_training_job
 from cv_driver.checkpoints import FoldCheckpoints
 from cv_driver.final_model import FinalModel, make_final_model
 from cv_driver.fold_log import FoldLog
-from cv_driver.launchers.choice import choose_launcher, wants_siblings
+from cv_driver.launchers.choice import choose_launcher, log_choice, wants_siblings
 from cv_driver.launchers.launcher import Failed, Launcher, Outcome, Succeeded
 from cv_driver.outcome import CvOutcome
 from cv_driver.progress import Progress, fold_table
@@ -109,6 +109,7 @@ def drive(job: Job, stop: StopRequest) -> None:
 
 def connect_siblings(job: Job, stop: StopRequest) -> Connection | None:
     """Reach SageMaker where folds shall be jobs of their own; raises as `connect_parent` does."""
+    log_choice(job)
     if not wants_siblings(job):
         return None
     from cv_driver.siblings.connection import connect_parent

@@ -16,24 +16,28 @@ from cv_driver.launchers.process import ProcessLauncher
 
 
 def wants_siblings(job: Job) -> bool:
-    """Say whether folds shall be jobs of their own; log what ``cv_launcher=auto`` chose."""
+    """Say whether folds shall be jobs of their own."""
     driver = job.request.driver
     if driver.launcher != "auto":
         return driver.launcher == "sagemaker"
-    instance_type = driver.resources.instance_type
-    is_in_job = is_training_job(job.environ)
+    return driver.resources.instance_type is not None and is_training_job(job.environ)
+
+
+def log_choice(job: Job) -> None:
+    """Log what ``cv_launcher=auto`` chose, where another choice was possible."""
+    driver = job.request.driver
+    instance_type, is_in_job = driver.resources.instance_type, is_training_job(job.environ)
+    if driver.launcher != "auto" or (instance_type is None and not is_in_job):
+        return
     if instance_type is None:
-        if is_in_job:
-            job.log("cv_launcher=auto: inline, as fold_instance_type is not set")
-        return False
-    if is_in_job:
+        job.log("cv_launcher=auto: inline, as fold_instance_type is not set")
+    elif is_in_job:
         job.log(f"cv_launcher=auto: sagemaker, as fold_instance_type is {instance_type!r}")
-        return True
-    job.log(
-        f"cv_launcher=auto: inline; fold_instance_type={instance_type!r} has no effect outside "
-        "of a SageMaker training job"
-    )
-    return False
+    else:
+        job.log(
+            f"cv_launcher=auto: inline; fold_instance_type={instance_type!r} has no effect outside "
+            "of a SageMaker training job"
+        )
 
 
 def choose_launcher(
