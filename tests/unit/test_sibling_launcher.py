@@ -653,6 +653,32 @@ def test_a_stop_that_is_not_allowed_says_so_and_returns(tmp_path: Path) -> None:
     launcher.stop()
 
     assert sum("is not stopped" in line for line in world.log) == 5
+    names = ", ".join(f"{DRIVER}-f{index}" for index in range(5))
+    assert world.log[-1] == (
+        f"5 fold jobs could not be stopped: {names}; the stop marker in S3 asks them to end; else "
+        f"`cv_reap --driver {DRIVER}` ends them where credentials allow it, or their time limit "
+        "does"
+    )
+
+
+def test_a_driver_whose_credentials_expired_names_the_jobs_that_run_on_and_what_ends_them(
+    tmp_path: Path,
+) -> None:
+    world = SiblingWorld(tmp_path, Script(exits_s=600.0))
+
+    def expire(_operation: str) -> None:
+        if len(world.running()) == world.n_folds:
+            raise Denied("The security token included in the request is expired")
+
+    world.api.hears = expire
+
+    with pytest.raises(UserError, match="security token included in the request is expired"):
+        run(world)
+
+    world.api.hears = lambda _operation: None
+    assert len(world.running()) == 5
+    assert world.log[-1].startswith("5 fold jobs could not be stopped: ")
+    assert f"f4; `cv_reap --driver {DRIVER}` ends them" in world.log[-1]
 
 
 def test_a_stop_leaves_a_foreign_job_alone(tmp_path: Path) -> None:

@@ -104,9 +104,10 @@ class SiblingLauncher:
         while due is not None and self._world.now() < until:
             self._world.sleep(max(0.0, min(due - self._world.now(), _TICK_S)))
             due = self.step_of_stop()
-        left = self._stopping.left if self._stopping is not None else []
-        if left:
-            self._world.log(f"could not be stopped in time: {', '.join(left)}")
+        driver = self._work.plan.parent.name
+        left = None if self._stopping is None else self._stopping.what_is_left(driver)
+        if left is not None:
+            self._world.log(left)
         self._fitter.stop()
 
     def step_of_stop(self) -> float | None:

@@ -6,7 +6,6 @@ Nothing here waits; `step` makes at most one call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from crossfold.errors import UserError
@@ -52,6 +51,8 @@ class Stopping:
         self._folds = folds
         self._kms_key = kms_key
         self._began = world.now()
+        self._refused: list[str] = []
+        self._is_marked = False
         self._left = [
             state
             for state in folds.states.values()
@@ -63,10 +64,17 @@ class Stopping:
         markers = {marker: None} | {state.marker: None for state in self._left if state.marker}
         self._markers = dict.fromkeys(markers, _MARKER_TRIES) if self._left else {}
 
-    @property
-    def left(self) -> Sequence[str]:
-        """Names of the jobs that may still run unasked."""
-        return [self._folds.name(state) for state in self._left]
+    def what_is_left(self, driver: str) -> str | None:
+        """Say which jobs of ours may still run and what ends them; None where there is none."""
+        names = [*self._refused, *map(self._folds.name, self._left)]
+        if not names:
+            return None
+        told = "the stop marker in S3 asks them to end; else " if self._is_marked else ""
+        return (
+            f"{len(names)} fold jobs could not be stopped: {', '.join(names)}; "
+            f"{told}`cv_reap --driver {driver}` ends them where credentials allow it, or their "
+            "time limit does"
+        )
 
     def step(self) -> float | None:
         """Make one call if one is due; return when the next is, None when all is done."""
@@ -106,6 +114,7 @@ class Stopping:
                 del self._markers[uri]
                 return
             raise
+        self._is_marked = True
         del self._markers[uri]
 
     def _stop(self, state: FoldState) -> None:
@@ -141,5 +150,7 @@ class Stopping:
     def _give_up(self, state: FoldState | None, why: str) -> None:
         """Leave a job that may not be stopped, or is nobody's of ours."""
         if state is not None:
+            if state.phase == "live":
+                self._refused.append(self._folds.name(state))
             self._world.log(f"job {self._folds.name(state)} is not stopped: {why}")
             self._left.remove(state)
