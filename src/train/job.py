@@ -15,7 +15,6 @@ from crossfold.fitting.job import Job
 from crossfold.request.jobinfo import hyperparameters_of_jobinfo
 from crossfold.request.reading import read_request
 from crossfold.source.beside_model import clear_code
-from train import company
 from train.leftovers import clear_model
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def run_job(
     """
     hosts = read_hosts(opt_ml.resource_config)
     if hosts.is_leader:
-        company.lead(hosts)
+        _lead(hosts)
         _clear_earlier_start(opt_ml)
     job = _read_job(opt_ml, environ, stream, force_driver=force_driver)
     if job.request.mode == "script":
@@ -86,6 +85,14 @@ def end_fold_jobs(
         from cv_driver.siblings.connection import end_abandoned
 
         end_abandoned(job)
+
+
+def _lead(hosts: Hosts) -> None:
+    """Let the other hosts find this one; a lone host loads nothing for it."""
+    if len(hosts.names) > 1:
+        from train import company
+
+        company.lead(hosts)
 
 
 def _clear_earlier_start(opt_ml: OptMl) -> None:
@@ -154,10 +161,14 @@ def _run_script(job: Job, hosts: Hosts, stop: StopRequest) -> None:
 
     run_script(job, hosts, stop)
     if not hosts.is_leader:
+        from train import company
+
         company.follow(hosts, stop, meet_s=_MEET_AGAIN_S)
 
 
 def _follow(job: Job, hosts: Hosts, stop: StopRequest) -> None:
+    from train import company
+
     leader = hosts.names[0]
     job.log(f"host {hosts.current}: {leader} trains on the replicated data")
     if not company.follow(hosts, stop):

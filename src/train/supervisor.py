@@ -96,10 +96,17 @@ def _clear_up(aftermath: Callable[[], None] | None) -> None:
 def _why_killed(number: int, *, was_stopped: bool) -> str:
     if was_stopped:
         return "PlatformError: stopped before a model existed"
-    name = signal.Signals(number).name
+    name = _name_of(number)
     if number == signal.SIGKILL:
         return (
             f"PlatformError: the training process was killed ({name}); most likely the instance "
             "ran out of memory: choose one with more memory or fewer rows"
         )
     return f"AlgorithmError: the training process crashed with {name}; see the end of the log"
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # those for real time have no names

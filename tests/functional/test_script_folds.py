@@ -172,6 +172,25 @@ def test_without_an_objective_the_first_score_printed_counts(tmp_path: Path) -> 
     assert (job.opt_ml.output_data / "fold_logs" / "fold-3.log").is_file()
 
 
+def test_a_channel_named_training_keeps_its_name_in_each_fold_and_in_the_final_run(
+    tmp_path: Path,
+) -> None:
+    source = (
+        "import os\n"
+        "print(sorted(name for name in os.environ if name.startswith('SM_CHANNEL_')))\n"
+        "print('validation:score=1;')\n"
+    )
+    job = ended(
+        tmp_path, source, {"cv_folds": 2}, channels={"training": {"rows.csv": as_csv(ROWS)}}
+    )
+
+    assert job.code == 0, job.output.decode()
+    logs = [job.opt_ml.output_data / f"fold_logs/fold-{index}.log" for index in range(2)]
+    for log in logs:
+        assert "['SM_CHANNEL_TRAINING', 'SM_CHANNEL_VALIDATION']" in log.read_text("utf-8")
+    assert b"\n['SM_CHANNEL_TRAINING']\n" in job.output
+
+
 def test_predictions_are_collected_in_row_order(tmp_path: Path) -> None:
     job = ended(tmp_path, COUNTER, {"cv_folds": 4, "cv_repeats": 2, "cv_max_parallel": 2})
 

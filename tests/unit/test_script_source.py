@@ -12,7 +12,7 @@ import pytest
 from crossfold.contract.paths import OptMl
 from crossfold.errors import UserError
 from train.script.entry_point import find_entry_point
-from train.script.installs import installation
+from train.script.installs import installation, pip_reason
 from train.script.source import fetch_source
 
 REGION = {
@@ -247,6 +247,55 @@ def test_only_what_is_asked_for_is_installed(
 
     assert (None if program is None else tuple(program.argv[5:])) == installed
     assert program is None or program.environ["PIP_NO_INPUT"] == "0"
+
+
+@pytest.mark.parametrize(
+    "said",  # by pip 23.2 and by pip 26.3
+    ["× pip subprocess to install build dependencies", "× installing build dependencies"],
+)
+def test_a_package_that_cannot_be_built_without_an_index_says_what_helps(said: str) -> None:
+    errors = (
+        "  error: subprocess-exited-with-error\n"
+        f"  {said} did not run successfully.\n"
+        "      ERROR: No matching distribution found for setuptools>=40.8.0\n"
+    )
+
+    assert pip_reason(errors.encode()) == (
+        "subprocess-exited-with-error; No matching distribution found for setuptools>=40.8.0; "
+        "where there is no index, put what builds the package (setuptools and wheel, unless its "
+        "pyproject.toml names others) into the image and set PIP_NO_BUILD_ISOLATION=false in the "
+        "job's environment"
+    )
+    other = b"ERROR: No matching distribution found for numpyy\n"
+    assert pip_reason(other) == "No matching distribution found for numpyy"
+
+
+@pytest.mark.parametrize(
+    "line", ["#!/bin/bash\r\n", "#!/usr/bin/env python3\r\n", "#!/bin/sh -e\r\n"]
+)
+def test_a_program_with_the_line_ends_of_windows_is_told_so(tmp_path: Path, line: str) -> None:
+    folder = write(tmp_path, **{"run.sh": f"{line}echo\r\n"})
+
+    with pytest.raises(UserError, match=r"'run\.sh' has the line ends of Windows"):
+        find_entry_point(folder, "run.sh")
+
+
+@pytest.mark.parametrize("job", ["job", "deep/er/job", "."])
+def test_a_job_inside_of_its_source_is_not_copied_into_itself(tmp_path: Path, job: str) -> None:
+    """As on a laptop, where the folder of a job lies beside the script, or is its folder."""
+    source = write(tmp_path / "project", **{"train.py": "print(1)"})
+    write(source / "package/input", **{"mine.py": ""})
+    opt_ml = OptMl(source / job)
+    for folder in (opt_ml.data, opt_ml.model, opt_ml.output_data, opt_ml.checkpoints):
+        write(folder, mine="of the job")
+
+    for _ in range(2):
+        brought = fetch_source(opt_ml, {"sagemaker_submit_directory": str(source)}, {}).folder
+        files = sorted(path for path in brought.rglob("*") if path.is_file())
+        assert [path.relative_to(brought).as_posix() for path in files] == [
+            "package/input/mine.py",
+            "train.py",
+        ]
 
 
 def test_a_source_that_changed_since_the_last_run_is_brought_anew(

@@ -21,7 +21,12 @@ HELD_OUT = "validation"
 def lay_out(
     job: Job, cut: CutChannel, split: Split, root: Path, *, code: Path, stream: TextIO
 ) -> Job:
-    """Write the tree of a fold below `root` and return the fold's job."""
+    """Write the tree of a fold below `root` and return the fold's job.
+
+    The rows to fit on have the name of the user's own channel, as in the final run: of channel
+    ``training`` a script sees ``SM_CHANNEL_TRAINING`` and no ``SM_CHANNEL_TRAIN``, as with
+    sagemaker-training.  The held-out rows are always ``SM_CHANNEL_VALIDATION``.
+    """
     opt_ml = OptMl(root)
     name = cut.channel.name
     cut.write(split, opt_ml.channel(name), opt_ml.channel(HELD_OUT))

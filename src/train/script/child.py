@@ -21,10 +21,11 @@ from typing import IO, Literal
 
 from crossfold.contract.stop import StopRequest
 from crossfold.errors import PlatformError, UserError
-from train.script import warden
 
 Reach = Literal["process", "group"]
 
+# Named and not imported: it is a process of its own, whose modules this one does not need.
+_WARDEN = Path(__file__).with_name("warden.py")
 _STOP_POLL_S = 0.05
 _BLOCK_BYTES = 1 << 16
 # Holds the last lines also where each of them is as long as CloudWatch takes.
@@ -136,10 +137,9 @@ def _start(
     descriptors: tuple[int, int],
     stdout: int | None,
 ) -> subprocess.Popen[bytes]:
-    path = str(Path(warden.__file__))
     try:
         return subprocess.Popen(  # noqa: S603 - no shell
-            [sys.executable, "-ISu", path, *command, *program.argv],
+            [sys.executable, "-ISu", str(_WARDEN), *command, *program.argv],
             env=dict(program.environ),
             cwd=program.folder,
             stdin=subprocess.DEVNULL,

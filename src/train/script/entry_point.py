@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -22,6 +21,8 @@ Kind = Literal["python", "package", "command"]
 
 _SHELL = "/bin/sh"
 _SHOWN_FILES = 10
+# The kernel looks no further (execve(2)).
+_SHEBANG_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def find_entry_point(folder: Path, name: str) -> EntryPoint:
     Raises
     ------
     UserError
-        The name leaves the source, or nothing of that name is there.
+        The name leaves the source, nothing of that name is there, or it cannot be executed.
     """
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or name.startswith("-"):
@@ -89,6 +90,8 @@ def is_package(folder: Path) -> bool:
     path = folder / "pyproject.toml"
     if not path.is_file():
         return False
+    import tomllib
+
     try:
         return "build-system" in tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -118,9 +121,14 @@ def _module_argv(name: str) -> tuple[str, ...]:
 def _command_argv(path: Path, pure: PurePosixPath) -> tuple[str, ...]:
     """Let the kernel read ``#!``, as a script may want bash; without it, a shell runs the file."""
     with path.open("rb") as file:
-        start = file.read(4)
-    if start[:2] != b"#!" and start != b"\x7fELF":
+        start = file.readline(_SHEBANG_BYTES)
+    if start[:2] != b"#!" and start[:4] != b"\x7fELF":
         return (_SHELL, f"./{pure}")
+    if start[:2] == b"#!" and start.endswith(b"\r\n"):
+        raise UserError(
+            f"sagemaker_program {str(pure)!r} has the line ends of Windows, which Linux takes for "
+            "part of its interpreter's name; save it with those of Unix (LF)"
+        )
     with contextlib.suppress(OSError):
         path.chmod(path.stat().st_mode | 0o111)
     return (f"./{pure}",)

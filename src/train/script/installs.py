@@ -13,7 +13,6 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from crossfold.errors import UserError
@@ -27,6 +26,13 @@ _SETTINGS = {
     "PIP_NO_INPUT": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
 }
+# It builds a package in an environment of its own, which it fills from the index.
+_BUILD_NEEDS = "build dependencies did not run successfully"
+_BUILD_HINT = (
+    "where there is no index, put what builds the package (setuptools and wheel, unless its "
+    "pyproject.toml names others) into the image and set PIP_NO_BUILD_ISOLATION=false in the job's "
+    "environment"
+)
 
 
 def installation(folder: Path, entry: EntryPoint, environ: Mapping[str, str]) -> Program | None:
@@ -55,10 +61,12 @@ def installation(folder: Path, entry: EntryPoint, environ: Mapping[str, str]) ->
 
 
 def pip_reason(errors: bytes) -> str:
-    """Return pip's own words for why it failed, the last ones last."""
-    lines = errors.decode("utf-8", errors="replace").splitlines()
+    """Return pip's own words for why it failed, the last ones last, and ours where it has none."""
+    text = errors.decode("utf-8", errors="replace")
+    lines = text.splitlines()
     said = [re.sub(r"^\s*(ERROR|error): *", "", line) for line in lines if _is_error(line)]
-    return "; ".join(dict.fromkeys(said)) or "see the log"
+    hint = [_BUILD_HINT] if _BUILD_NEEDS in text else []
+    return "; ".join(dict.fromkeys([*said, *hint])) or "see the log"
 
 
 def _is_error(line: str) -> bool:
@@ -75,6 +83,8 @@ def _asks_for_something(path: Path) -> bool:
 
 def _is_met(line: str) -> bool:
     """Say whether a line names an installed package, or none for this machine."""
+    from importlib.metadata import PackageNotFoundError, version
+
     from packaging.requirements import Requirement
 
     try:

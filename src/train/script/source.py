@@ -7,15 +7,18 @@
 2. ``code``, where an image or a mount has put something there.
 3. Channel ``code``: an archive ``sourcedir.tar.gz``, else its files.
 
+A folder is copied without the job's own tree, which on a laptop often lies in it.
+
 Sources: sagemaker-training 5.1.4, README and ``files.download_and_extract``; SageMaker SDK 2, which
 puts the source into a channel when a job has no network.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +84,7 @@ def fetch_source(
             region = environ.get("AWS_REGION") or _setting(_REGION, hyperparameters, environ)
             _download(given, folder, region=region, environ=environ)
             return Source(folder, given)
-        return Source(folder, str(_take(_place(opt_ml, given), folder)))
+        return Source(folder, str(_take(_place(opt_ml, given), folder, opt_ml)))
     except OSError as error:
         raise PlatformError(f"the source cannot be brought to {folder}: {error}") from error
 
@@ -139,12 +142,28 @@ def _exists(place: Path) -> bool:
         return False  # of a name that is longer than any
 
 
-def _take(place: Path, folder: Path) -> Path:
+def _take(place: Path, folder: Path, opt_ml: OptMl) -> Path:
     """Copy or unpack what is there; a channel is read-only, and an installation writes."""
     if place.is_file():
         unpack(place, folder)
     elif place.resolve() == folder.resolve():
         raise UserError(f"sagemaker_submit_directory is {str(place)!r}, which is empty")
     else:
-        shutil.copytree(place, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(
+            place, folder, symlinks=True, dirs_exist_ok=True, ignore=_but_for(opt_ml, folder)
+        )
     return place
+
+
+def _but_for(opt_ml: OptMl, folder: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return what leaves the job out of a copy: else the copy would be copied, without an end."""
+    root = opt_ml.root
+    beside = (folder, root / _PREVIOUS, root / _NOTE, root / "input")
+    own = (root, *beside, opt_ml.model, opt_ml.output, opt_ml.checkpoints)
+    left_out = {os.path.realpath(path) for path in own}
+
+    def ignored(parent: str, names: list[str]) -> list[str]:
+        place = Path(os.path.realpath(parent))
+        return [name for name in names if str(place / name) in left_out]
+
+    return ignored
