@@ -223,7 +223,10 @@ PIECES = [b",", b'"', b"\n", b"\r", b"nan", b"inf", b"1e999", b"\xff", b"\x00", 
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.libsvm", "a.parquet", "a.csv.gz"])
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(
     place=st.integers(0, 2000),
     piece=st.sampled_from(PIECES),

@@ -88,6 +88,22 @@ def test_text_that_is_no_json_is_a_user_error(tmp_path: Path) -> None:
         read_channels_config(opt_ml)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": 1' + "0" * 5000 + "}"])
+def test_json_beyond_what_python_reads_is_a_user_error(tmp_path: Path, text: str) -> None:
+    opt_ml = _root(tmp_path, {})
+    opt_ml.input_data_config.write_text(text)
+
+    with pytest.raises(UserError, match=r"inputdataconfig\.json is not JSON"):
+        read_channels_config(opt_ml)
+
+
+def test_a_byte_order_mark_before_a_config_is_no_fault(tmp_path: Path) -> None:
+    opt_ml = _root(tmp_path, {})
+    opt_ml.input_data_config.write_text('\ufeff{"train": {}}', encoding="utf-8")
+
+    assert list(read_channels_config(opt_ml)) == ["train"]
+
+
 def test_a_job_without_a_training_channel_names_those_it_has(tmp_path: Path) -> None:
     channels = read_channels_config(_root(tmp_path, {"test": {}, "code": {}}))
 

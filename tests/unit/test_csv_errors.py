@@ -80,6 +80,15 @@ def test_text_that_is_not_utf8_is_refused_with_row_and_column() -> None:
     assert "row 100002, column 'a' is not UTF-8 text" in late
 
 
+def test_cells_of_whole_documents_are_no_error_and_count_as_one_row() -> None:
+    document = f'"{"word, " * 40_000}"'
+    rows = f"y,t,a\n1,{document},2\n0,{document},3\n"
+    options = DataOptions(drop_columns=("t",))
+
+    assert read_train(rows, options).features.tolist() == [[2], [3]]
+    assert "row 4, column 'a': 'x' is not a number" in refusal(f"{rows}1,{document},x\n", options)
+
+
 def test_error_late_in_a_long_file_names_its_row() -> None:
     message = refusal("y,a\n" + "1,2.25\n" * 200_000 + "1,oops\n")
 

@@ -35,6 +35,10 @@ def test_missing_file_means_no_hyperparameters(tmp_path: Path) -> None:
     assert read_hyperparameters(tmp_path / "hyperparameters.json") == {}
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_fault(tmp_path: Path) -> None:
+    assert read_hyperparameters(_file(tmp_path, '\ufeff{"a": "x"}')) == {"a": "x"}
+
+
 def test_numbers_and_booleans_become_texts(tmp_path: Path) -> None:
     path = _file(tmp_path, '{"a": "x", "b": 1, "c": 0.5, "d": true, "e": null}')
 

@@ -74,6 +74,12 @@ def test_ids_are_kept_as_written() -> None:
         ('{"y": 1, "a": 2}\n{"y": null, "a": 3}\n', "row 2, column 'y': the label is missing"),
         ('{"y": 1, "a": 2}\n{"y": 1, "a": "x"}\n', "row 2, column 'a': 'x' is not a number"),
         ('{"y": 1, "a": "2020-01-31"}\n', "column 'a' holds dates"),
+        ('{"y": 1, "\\ud800": 2}\n', "file a.jsonl: the key '\\ud800' holds half a character"),
+        (
+            '{"y": 1, "a": "\\ud83d\\ude00"}\n\n{"y": 0, "a": "x\\ud83d"}\n',
+            r"row 3, column 'a': 'x\ud83d' holds half a character",
+        ),
+        ('[1, "x"]\n' * 5000 + '[0, "\\udc80"]\n', "row 5001, column '1': "),
     ],
 )
 def test_broken_line_is_refused_with_its_row(content: str, said: str) -> None:
@@ -82,6 +88,25 @@ def test_broken_line_is_refused_with_its_row(content: str, said: str) -> None:
 
 def test_text_that_is_not_utf8_is_refused() -> None:
     assert "row 2 is not UTF-8" in refusal({"train/a.jsonl": b'[1, 2]\n[1, "\xe9"]\n'})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [DataOptions(label="r"), DataOptions(id_column="r"), DataOptions(group_column="r")],
+)
+def test_half_a_character_is_refused_in_every_role(options: DataOptions) -> None:
+    content = '{"y": 1, "a": 2, "r": "x"}\n{"y": 0, "a": 3, "r": "\\ud83d"}\n'
+    said = refusal({"train/a.jsonl": content}, options)
+
+    assert r"row 2, column 'r': '\ud83d' holds half a character" in said
+
+
+def test_a_whole_pair_is_one_character_and_a_column_without_a_role_is_not_read() -> None:
+    pair = '{"y": 1, "a": "\\ud83d\\ude00"}\n{"y": 0, "a": "z"}\n'
+    assert read_json(pair).columns == (Column("a", "category", ("z", "\U0001f600")),)
+
+    half = '{"y": 1, "a": 2, "r": "\\ud83d"}\n'
+    assert read_json(half, DataOptions(drop_columns=("r",))).columns == (Column("a", "number"),)
 
 
 VALUES = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=3))

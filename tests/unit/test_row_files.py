@@ -194,6 +194,31 @@ def test_of_columns_only_those_with_a_role_are_read(tmp_path: Path) -> None:
     assert tables["train"].features.shape == (3, 0)
 
 
+@pytest.mark.parametrize("names", ["y,t\n", ""])
+def test_cells_of_whole_documents_are_cut_as_they_are(tmp_path: Path, names: str) -> None:
+    rows = [f'{number},"{"word, " * 40_000}"\n'.encode() for number in range(3)]
+    path = tmp_path / "a.csv"
+    path.write_bytes(names.encode() + b"".join(rows))
+
+    (found,) = open_row_files([DataFile("train", path, path.name, "csv")], "auto")
+    write_rows(found, np.array([True, False, True]), tmp_path / "part")
+
+    assert found.n_rows == 3
+    assert (tmp_path / "part").read_bytes() == names.encode() + rows[0] + rows[2]
+
+
+def test_a_quote_that_is_never_closed_does_not_make_one_row_of_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("y,t\n" + "".join(f"{i},x\n" for i in range(9)) + '9,"x\n10,x\n11,x\n')
+
+    with pytest.raises(UserError, match=r"file a\.csv, row 11: .* is a quote never closed"):
+        open_row_files([DataFile("train", path, path.name, "csv")], "auto")
+
+    path.write_text('y,t\n1,5" pipe\n2,x\n')
+    (found,) = open_row_files([DataFile("train", path, path.name, "csv")], "auto")
+    assert found.n_rows == 2
+
+
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n")

@@ -15,7 +15,7 @@ from crossfold.fitting.fold_result import FOLD_RESULT
 from crossfold.fitting.identity import code_version
 from crossfold.request.reading import read_request
 from cv_driver.fold_hyperparameters import fold_hyperparameters
-from cv_driver.scripts.fold_run import log_of_fold
+from cv_driver.scripts.fold_run import _opened, log_of_fold
 from cv_driver.scripts.identity import script_versions
 from cv_driver.scripts.objective import objective_text
 from cv_driver.scripts.printed_scores import Objective
@@ -54,6 +54,18 @@ def test_a_fold_gets_everything_but_what_makes_a_driver() -> None:
 
     kept = {name: text for name, text in GIVEN.items() if name not in OF_DRIVER}
     assert told == kept | {"cv_fold_index": "4"}
+
+
+@pytest.mark.parametrize("is_shown", [False, True])
+def test_a_path_that_is_no_text_stands_escaped_in_the_log_of_a_fold(
+    tmp_path: Path, *, is_shown: bool
+) -> None:
+    shown, log = tmp_path / "shown", tmp_path / "fold-0.log"
+    with shown.open("wb") as echo, _opened(log, echo.fileno() if is_shown else None) as stream:
+        stream.write("script train.py from caf\udce9\n")
+
+    assert log.read_bytes() == b"script train.py from caf\\udce9\n"
+    assert shown.read_bytes() == (log.read_bytes() if is_shown else b"")
 
 
 def test_a_fold_asks_for_what_its_driver_asks_for() -> None:

@@ -74,6 +74,18 @@ def test_a_score_that_is_not_finite_is_refused_by_number(bad: float) -> None:
         summarize([0.5, bad, 0.6], 80, 20)
 
 
+@pytest.mark.parametrize("scores", [[0.5, 1e200, 0.4], [1.7e308, 1.7e308], [1e154, -1e154]])
+def test_scores_of_fits_that_diverged_are_refused_where_their_deviation_overflows(
+    scores: list[float],
+) -> None:
+    with pytest.raises(UserError, match=r"a score is 1.* in size, too large .* has diverged"):
+        summarize(scores, 80, 20)
+
+
+def test_large_scores_whose_deviation_is_a_number_are_taken() -> None:
+    assert summarize([1e150, 3e150], 80, 20).std == pytest.approx(math.sqrt(2) * 1e150)
+
+
 def test_no_scores_are_refused() -> None:
     with pytest.raises(UserError, match="no scores"):
         summarize([], 80, 20)

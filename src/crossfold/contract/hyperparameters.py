@@ -42,7 +42,8 @@ def read_hyperparameters(path: Path) -> dict[str, str]:
     except OSError as cause:
         raise UserError(f"{path} cannot be read: {cause.strerror}") from cause
     try:
-        pairs = json.loads(content.decode("utf-8"), object_pairs_hook=_Pairs)
+        # Editors of Windows put a byte order mark first.
+        pairs = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except (ValueError, RecursionError) as cause:
         raise UserError(
             f"{path} is not valid JSON ({cause}); expected one object of texts"

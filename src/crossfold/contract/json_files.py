@@ -18,7 +18,8 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
         The file cannot be read, is no JSON, or holds something else than an object.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Editors of Windows put a byte order mark first.
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -26,7 +27,7 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
         raise UserError(msg) from error
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path.name} is not JSON: {error}; expected an object such as {{}}"
         raise UserError(msg) from error
     if not isinstance(content, dict):

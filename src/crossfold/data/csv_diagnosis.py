@@ -13,6 +13,16 @@ from crossfold.data.channel_files import DataFile
 from crossfold.data.file_bytes import is_utf8, not_utf8, open_text
 from crossfold.errors import UserError
 
+_LONGEST_CELL = 1 << 24
+
+
+def allow_long_cells() -> None:
+    """Let `csv` take cells of whole documents; of its own it takes 131,072 characters.
+
+    There is an end all the same: a quote that is never closed makes one cell of a file.
+    """
+    csv.field_size_limit(_LONGEST_CELL)
+
 
 def records(
     file: DataFile, delimiter: str, *, strict: bool = False
@@ -24,6 +34,7 @@ def records(
     UserError
         The file cannot be read, or a quote is never closed (when `strict`).
     """
+    allow_long_cells()
     with open_text(file) as lines:
         reader = csv.reader(lines, delimiter=delimiter, strict=strict)
         line = 1

@@ -164,6 +164,7 @@ def _parse(text: str, delimiter: str, *, is_whole: bool) -> Iterator[tuple[int, 
             consumed += len(line)
             yield line
 
+    csv_diagnosis.allow_long_cells()
     reader = csv.reader(lines(), delimiter=delimiter)
     first_line, n_found = 1, 0
     try:

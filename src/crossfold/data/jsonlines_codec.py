@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.data.blocks import Block, Kind, TextBlock
-from crossfold.data.cells import cell_text
+from crossfold.data.cells import cell_text, quoted
 from crossfold.data.channel_files import DataFile
 from crossfold.data.file_bytes import is_utf8, not_utf8, open_text
 from crossfold.errors import UserError
 
 _BLOCK_ROWS = 4096
+# Programs that count in UTF-16 cut texts there.
+_HALF = "holds half a character (a surrogate without the other half of its pair)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,16 @@ class JsonLinesFile:
     def blocks(self, wanted: Sequence[tuple[int, Kind]]) -> Iterator[Block]:
         """Read the columns wanted, block by block; see `FileReader.blocks`."""
         rows = (value for _, value in _values(self.file))
+        n_before = 0
         while block := list(islice(rows, _BLOCK_ROWS)):
-            columns = [_column(_cells(self, block, position), kind) for position, kind in wanted]
+            columns = []
+            for position, kind in wanted:
+                cells = _cells(self, block, position)
+                try:
+                    columns.append(_column(cells, kind))
+                except UnicodeEncodeError as error:
+                    raise _half_character(self, cells, n_before, position) from error
+            n_before += len(block)
             yield Block(len(block), columns)
 
     def row_of(self, record: int) -> int:
@@ -69,6 +79,9 @@ def open_jsonlines(file: DataFile) -> JsonLinesFile:
                 kinds[key] = _wider(kinds.get(key, "number"), cell)
     if not kinds:
         raise UserError(f"{file.place()} is empty; remove the file, or give it rows")
+    for key in kinds:
+        if isinstance(key, str) and not _is_whole(key):
+            raise UserError(f"{file.place()}: the key {quoted(key)} {_HALF}; give it another name")
     return JsonLinesFile(
         file=file,
         names=tuple(kinds) if isinstance(first, dict) else None,
@@ -131,13 +144,38 @@ def _cells(file: JsonLinesFile, rows: Sequence[Any], position: int) -> list[Any]
 
 
 def _column(cells: list[Any], kind: Kind) -> NDArray[Any] | TextBlock:
+    """Return the cells as `Block` has them; half a character raises UnicodeEncodeError."""
     if kind == "number":
         return _numbers(cells)
     if kind == "raw":
-        return np.array([cell_text(cell) for cell in cells], dtype=object)
+        texts = [cell_text(cell) for cell in cells]
+        "".join(texts).encode()
+        return np.array(texts, dtype=object)
     codes: dict[str, int] = {}
     numbers = [codes.setdefault(cell_text(cell), len(codes)) for cell in cells]
+    "".join(codes).encode()
     return TextBlock(np.array(numbers, np.int32), list(codes))
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _half_character(
+    file: JsonLinesFile, cells: list[Any], n_before: int, position: int
+) -> UserError:
+    """Make the error for a text that JSON can escape and that no file of ours can hold."""
+    texts = map(cell_text, cells)
+    at, text = next((at, text) for at, text in enumerate(texts) if not _is_whole(text))
+    column = str(position) if file.names is None else file.names[position]
+    return UserError(
+        f"{file.file.place(file.row_of(n_before + at), column)}: {quoted(text)} {_HALF}; cut texts "
+        "between characters, or name the column in drop_columns"
+    )
 
 
 def _numbers(cells: list[Any]) -> NDArray[np.float64]:

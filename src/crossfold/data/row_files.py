@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.data.channel_files import DataFile
+from crossfold.data.csv_diagnosis import allow_long_cells, check_quotes
 from crossfold.data.file_bytes import BOM, is_gzip, open_bytes
 from crossfold.data.libsvm_lines import without_comment
 from crossfold.data.parquet_codec import count_parquet_rows, write_parquet_rows
@@ -75,7 +76,12 @@ def open_row_files(
             delimiter = found.sample.delimiter
             n_head = 0 if found.names is None else found.sample.first_end
         n_head = n_head or _n_mark(file)
-        n_rows = sum(1 for _ in _rows(file, n_head, delimiter))
+        n_rows = n_quotes = 0
+        for row in _rows(file, n_head, delimiter):
+            n_rows += 1
+            n_quotes += row.count(b'"')
+        if delimiter and n_quotes % 2:
+            check_quotes(file, delimiter)
         if not n_rows:
             raise UserError(f"{file.place()} has no rows; remove the file, or give it rows")
         opened.append(RowFile(file, n_head, delimiter, n_rows))
@@ -138,6 +144,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _csv_rows(lines: Iterator[bytes], file: DataFile, delimiter: str) -> Iterator[bytes]:
     taken: list[bytes] = []
+    allow_long_cells()
 
     def texts(first: bytes) -> Iterator[str]:
         for line in chain((first,), lines):

@@ -68,6 +68,7 @@ def _assign(problem: Problem, options: FoldOptions) -> Assignment:
         time=table.time,
         fold_values=None if table.fold is None else table.fold.codes,
         class_names=problem.coding.classes,
+        fold_names=() if table.fold is None else table.fold.values,
     )
 
 

@@ -37,7 +37,7 @@ def _ignored_roles(options: FoldOptions, strategy: Strategy, roles: RowRoles) ->
     if strategy == "predefined":
         if options.strategy not in ("auto", "predefined"):
             cautions.append(f"cv_strategy {options.strategy!r} gives way to the ready folds")
-        return cautions + _torn_groups(roles)
+        return cautions + _folds_never_held_out_elsewhere(roles) + _torn_groups(roles)
     if roles.groups is not None and strategy not in _KEEPS_GROUPS:
         cautions.append(
             f"cv_strategy {strategy!r} does not look at the group column: rows of one group are "
@@ -49,6 +49,16 @@ def _ignored_roles(options: FoldOptions, strategy: Strategy, roles: RowRoles) ->
             "later rows than they are scored on, so the scores may be too good"
         )
     return cautions
+
+
+def _folds_never_held_out_elsewhere(roles: RowRoles) -> list[str]:
+    if "-1" not in roles.fold_names:
+        return []
+    caution = (
+        "fold_column has the value -1, whose rows scikit-learn's PredefinedSplit would only fit "
+        "on; here they are held out once, as a fold like the others"
+    )
+    return [caution]
 
 
 def _torn_groups(roles: RowRoles) -> list[str]:

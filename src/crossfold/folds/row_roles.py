@@ -24,6 +24,8 @@ class RowRoles:
         Name of each class code; may be empty, then codes are shown.
     groups, times, folds : ndarray, optional
         Ranks 0 … n - 1 of the distinct values in sorted order.
+    fold_names : sequence of str
+        The values of the fold column; may be empty.
     """
 
     n_rows: int
@@ -32,6 +34,7 @@ class RowRoles:
     groups: NDArray[np.int64] | None = None
     times: NDArray[np.int64] | None = None
     folds: NDArray[np.int64] | None = None
+    fold_names: Sequence[str] = ()
 
     @property
     def class_counts(self) -> NDArray[np.int64]:

@@ -27,6 +27,7 @@ def assign_folds(  # noqa: PLR0913 - one argument for each role that a row can h
     time: NDArray[Any] | None = None,
     fold_values: NDArray[Any] | None = None,
     class_names: Sequence[str] = (),
+    fold_names: Sequence[str] = (),
 ) -> Assignment:
     """Decide before any fit which rows each fold holds out.
 
@@ -38,8 +39,8 @@ def assign_folds(  # noqa: PLR0913 - one argument for each role that a row can h
         Codes in the order of their values (below 0 is missing), or texts.
     time : ndarray of shape (n_rows,), optional
         Numbers that grow with time.
-    class_names : sequence of str
-        Name of each class code, for warnings.
+    class_names, fold_names : sequence of str
+        Names of class codes and values of the fold column, for warnings.
 
     Raises
     ------
@@ -53,6 +54,7 @@ def assign_folds(  # noqa: PLR0913 - one argument for each role that a row can h
         groups=None if groups is None else codes_of_groups(groups, "group_column"),
         times=None if time is None else ranks(time, "time_column"),
         folds=None if fold_values is None else codes_of_groups(fold_values, "fold_column"),
+        fold_names=fold_names,
     )
     strategy = choose_strategy(
         options.strategy,

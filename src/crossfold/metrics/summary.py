@@ -67,18 +67,26 @@ def summarize(
     Raises
     ------
     UserError
-        There is no score, or one is NaN or infinite.
+        There is no score, one is NaN or infinite, or they are too large for a deviation.
     ValueError
         Sizes are not positive, or their number differs from that of the scores.
     """
     values = _finite(scores)
-    mean, n = float(values.mean()), len(values)
+    n = len(values)
     ratio = _mean_ratio(n_train, n_test, n)
     if n == 1:
-        return Summary(mean, None, None, None, None, 1)
-    std = float(values.std(ddof=1))
+        return Summary(float(values[0]), None, None, None, None, 1)
+    # What overflows is refused below.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = float(values.mean()), float(values.std(ddof=1))
     standard_error = math.sqrt(1 / n + ratio) * std
     half = _t_quantile(n - 1) * standard_error
+    if not math.isfinite(abs(mean) + half):
+        message = (
+            f"a score is {float(np.abs(values).max())!r} in size, too large for a standard "
+            "deviation over the folds; a fit has diverged: change its hyperparameters"
+        )
+        raise UserError(message)
     return Summary(mean, std, standard_error, mean - half, mean + half, n)
 
 

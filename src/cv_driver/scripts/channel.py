@@ -199,6 +199,7 @@ def _assign(job: Job, n_rows: int, table: Table | None, coding: TargetCoding | N
         time=None if table is None else table.time,
         fold_values=None if fold is None else fold.codes,
         class_names=() if coding is None else coding.classes,
+        fold_names=() if fold is None else fold.values,
     )
 
 

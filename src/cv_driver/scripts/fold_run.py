@@ -11,11 +11,11 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from crossfold.contract.paths import OptMl
 from crossfold.contract.stop import StopRequest
@@ -33,6 +33,8 @@ LOGS = "fold_logs"
 # A fold has nothing to save: its model goes when it has been scored.
 _GRACE_S = 4.0
 _BLOCK_BYTES = 1 << 16
+# A path may hold bytes that are no text; a line of the log must not end the fold.
+_AS_TEXT: Mapping[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 # The writers are gone, so that the pipe's end has only to be read.
 _DRAIN_S = 10.0
 
@@ -152,13 +154,13 @@ def _opened(path: Path, echo: int | None) -> Iterator[TextIO]:
     path.write_bytes(b"")
     with contextlib.ExitStack() as stack:
         if echo is None:
-            yield stack.enter_context(path.open("a", encoding="utf-8"))
+            yield stack.enter_context(path.open("a", **_AS_TEXT))
             return
         log = stack.enter_context(path.open("ab", buffering=0))
         read_end, write_end = os.pipe()
         copying = _Copying(read_end, log.fileno(), echo)
         stack.callback(copying.end)
-        yield stack.enter_context(os.fdopen(write_end, "w", encoding="utf-8"))
+        yield stack.enter_context(os.fdopen(write_end, "w", **_AS_TEXT))
 
 
 class _Copying:
