@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from urllib.parse import urlsplit
 
 # Nothing but this machine: whoever may call the plane may run programs.
@@ -40,6 +41,21 @@ def free_port() -> int:
         listener.bind((_HOST, 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def hold_port() -> tuple[int, socket.socket]:
+    """Return a port of 127.0.0.1, and what keeps it from everybody else until it is closed.
+
+    A server of ours can listen there all the same: it sets SO_REUSEADDR, as servers do.  Linux
+    alone lets two have a port of which one does not listen; elsewhere nothing is kept.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((_HOST, 0))
+    port: int = holder.getsockname()[1]
+    if sys.platform != "linux":
+        holder.close()
+    return port, holder
 
 
 def is_own(authority: str) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import http.client
 import logging
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pathlib import Path
 from local_test.control_plane.clock import Clock
 from local_test.control_plane.hosting.ports import ServerLaunch, ServerState
 from local_test.control_plane.hosts.opt_ml import OPT_ML
-from local_test.control_plane.listening import free_port
+from local_test.control_plane.listening import hold_port
 from local_test.control_plane.storage.aws import Store
 from local_test.control_plane.storage.journal import file_name
 from local_test.control_plane.storage.models import fetch_model, model_exists
@@ -84,9 +85,8 @@ class LocalServers:
 
     def start(self, launch: ServerLaunch) -> _Server:
         self._servers = [each for each in self._servers if each.state() != "ended"]
-        server = _Server(
-            launch, self._folder / file_name(launch.name), self._world, port=self._port()
-        )
+        folder = self._folder / file_name(launch.name)
+        server = _Server(launch, folder, self._world, held=self._hold_port())
         self._servers.append(server)
         return server
 
@@ -109,19 +109,31 @@ class LocalServers:
         """Remove what the servers, which have all ended, have left on the disk."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _port(self) -> int:
+    def _hold_port(self) -> tuple[int, socket.socket]:
         """Return a port that no server has: one that starts does not listen yet."""
         taken = {each.port for each in self._servers}
-        return next(port for port in iter(free_port, 0) if port not in taken)
+        while True:
+            port, holder = hold_port()
+            if port not in taken:
+                return port, holder
+            holder.close()
 
 
 class _Server:
-    """One server; a thread brings it up, all else happens where it is asked for its state."""
+    """One server; a thread brings it up, all else happens where it is asked for its state.
+
+    `held` is its port, and what keeps others from it.
+    """
 
     def __init__(
-        self, launch: ServerLaunch, folder: Path, world: ServersWorld, *, port: int
+        self,
+        launch: ServerLaunch,
+        folder: Path,
+        world: ServersWorld,
+        *,
+        held: tuple[int, socket.socket],
     ) -> None:
-        self.port = port
+        self.port, self._holder = held
         self.grace_s = world.grace_s
         self._launch = launch
         self._folder = folder
@@ -168,6 +180,10 @@ class _Server:
 
     def _begin(self) -> None:
         """Bring it up; runs in the thread."""
+        with self._holder:
+            self._bring_up()
+
+    def _bring_up(self) -> None:
         try:
             launch = self._prepare()
             if self._is_over.is_set():

@@ -22,7 +22,7 @@ from local_test.control_plane import admin
 from local_test.control_plane.api.calls import LostResponse
 from local_test.control_plane.invoking.door import PREFIX, Invocations
 from local_test.control_plane.listening import is_own
-from local_test.control_plane.page.routes import Page
+from local_test.control_plane.page.routes import HEADERS, Page
 from local_test.control_plane.plane import Plane
 from local_test.control_plane.wire.errors import (
     InternalFailure,
@@ -95,7 +95,11 @@ class Application:
 
     def _viewed(self, request: Request) -> Response:
         shown = None if self._page is None else self._page.answer(request)
-        return admin.answer(self._plane, request) if shown is None else shown
+        if shown is not None:
+            return shown
+        answer = admin.answer(self._plane, request)
+        answer.headers.update(HEADERS)
+        return answer
 
     def _sagemaker(self, request: Request) -> Response:
         try:
@@ -203,7 +207,7 @@ def _is_visit(request: Request) -> bool:
 def _is_sagemaker(request: Request) -> bool:
     is_target = request.headers.get(_TARGET, "").startswith("SageMaker.")
     signed = request.headers.get("Authorization")
-    if signed is None:
+    if signed is None or "/aws4_request" not in signed:
         # By hand, with curl: nobody puts an object without a signature to such a name.
         is_asked = request.method == "POST" and request.path.startswith(PREFIX)
         return is_target or is_asked

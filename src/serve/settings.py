@@ -107,6 +107,8 @@ class Settings:
         What a batch transform answers for a line that cannot be read; None refuses the request.
     has_metrics : bool
         Count requests and answer ``/metrics``.
+    is_local : bool
+        Listen on 127.0.0.1 only; a container is reached from outside.
     script : ScriptSettings
     """
 
@@ -126,6 +128,7 @@ class Settings:
     uses_ensemble: bool = True
     bad_line: str | None = None
     has_metrics: bool = False
+    is_local: bool = False
     script: ScriptSettings = ScriptSettings()
 
     @classmethod
@@ -166,6 +169,7 @@ class Settings:
             uses_ensemble=given.flag("SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
             bad_line=given.line("CROSSFOLD_BATCH_BAD_LINE"),
             has_metrics=given.flag("CROSSFOLD_METRICS", default=False),
+            is_local=given.flag("CROSSFOLD_LOCAL_ONLY", default=False),
             script=_script_settings(given, is_batch=is_batch),
         )
 

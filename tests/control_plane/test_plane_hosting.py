@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from local_test.control_plane.hosting.ports import ServerLaunch
 from local_test.control_plane.storage.journal import FileJournal
 from local_test.control_plane.training.machine import Timings
 from local_test.control_plane.wire.errors import InternalFailure, ValidationError
-from tests.control_plane.hosting_world import DATA, IMAGE, HostingPlane, Life, variant
+from tests.control_plane.hosting_world import DATA, IMAGE, ROLE, HostingPlane, Life, variant
 from tests.control_plane.lossy_journal import LossyJournal
 
 _ARN = "arn:aws:sagemaker:us-east-1:123456789012:"
@@ -52,20 +53,39 @@ def test_an_endpoint_needs_its_configuration_and_models_no_more_once_it_is_creat
     assert plane.status() == "InService"
 
 
-def test_an_endpoint_whose_model_is_gone_is_refused_and_after_a_restart_failed() -> None:
-    first = HostingPlane()
-    first.deploy()
-    first.call("DeleteModel", ModelName="m")
-    words = f'Could not find model "{_ARN}model/m".'
+def test_an_endpoint_whose_model_is_gone_is_refused() -> None:
+    plane = HostingPlane()
+    plane.deploy()
+    plane.call("DeleteModel", ModelName="m")
 
     with pytest.raises(ValidationError) as refused:
-        first.endpoint("late")
-    second = HostingPlane(journal=first.journal)
-    second.run(1)
+        plane.endpoint("late")
 
-    assert refused.value.message == words
-    assert [each["EndpointName"] for each in first.call("ListEndpoints")["Endpoints"]] == ["e"]
-    assert (second.status(), second.described()["FailureReason"]) == ("Failed", words)
+    assert refused.value.message == f'Could not find model "{_ARN}model/m".'
+    assert [each["EndpointName"] for each in plane.call("ListEndpoints")["Endpoints"]] == ["e"]
+
+
+def test_an_endpoint_goes_on_after_a_restart_with_what_was_deleted_or_replaced_since() -> None:
+    first = HostingPlane()
+    first.model("m2", Image="image:2")
+    first.config("c2", variant("b", "m2"))
+    first.deploy(variant("a"))
+    first.call("UpdateEndpoint", EndpointName="e", EndpointConfigName="c2")
+    first.run(4)
+    first.endpoint("other")
+    first.run(4)
+    first.call("DeleteEndpointConfig", EndpointConfigName="c2")
+    for name in ("m", "m2"):
+        first.call("DeleteModel", ModelName=name)
+    first.model("m", Image="image:3")
+
+    second = HostingPlane(journal=first.journal)
+    second.run(4)
+
+    assert second.described()["EndpointConfigName"] == "c2"
+    assert [second.status(name) for name in ("e", "other")] == ["InService", "InService"]
+    images = {each.launch.name[0]: each.launch.image for each in second.servers.started}
+    assert images == {"e": "image:2", "o": IMAGE}
 
 
 def test_a_server_gets_its_model_s_image_data_and_variables() -> None:
@@ -81,6 +101,24 @@ def test_a_server_gets_its_model_s_image_data_and_variables() -> None:
     assert (launch.ping_within_s, launch.ping_every_s) == (90.0, 10.0)
     assert launch.title == "The primary container for production variant blue"
     assert not launch.is_multi_model
+
+
+@pytest.mark.parametrize("isolates", ["model", "config"])
+def test_a_server_is_isolated_by_its_model_or_by_the_configuration(isolates: str) -> None:
+    plane = HostingPlane()
+    container = {"Image": IMAGE, "ModelDataUrl": DATA}
+    model = {"ModelName": "m", "ExecutionRoleArn": ROLE, "PrimaryContainer": container}
+    plane.call("CreateModel", **model, EnableNetworkIsolation=isolates == "model")
+    plane.call(
+        "CreateEndpointConfig",
+        EndpointConfigName="c",
+        ProductionVariants=[variant()],
+        EnableNetworkIsolation=isolates == "config",
+    )
+    plane.endpoint()
+    plane.run(1)
+
+    assert [each.launch.is_isolated for each in plane.servers.started] == [True]
 
 
 def test_an_endpoint_whose_container_fails_has_failed_with_its_reason_and_nothing_runs() -> None:
@@ -638,6 +676,49 @@ def test_lists_are_sorted_filtered_and_cut_into_pages() -> None:
     assert [each["ModelName"] for each in newest_first] == ["x-a", "x-b", "m"]
     assert [each["ModelName"] for each in by_name["Models"]] == ["x-a", "x-b"]
     assert [each["ModelName"] for each in rest["Models"]] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("Model", HostingPlane.model),
+        ("EndpointConfig", HostingPlane.config),
+        ("Endpoint", HostingPlane.endpoint),
+    ],
+)
+def test_lists_of_hosting_begin_at_the_time_that_is_named_and_end_before_it(
+    kind: str, make: Callable[[HostingPlane, str], None]
+) -> None:
+    """As 'greater than or equal' and 'before' say, also of a time as a client has heard it."""
+    plane = HostingPlane()
+    plane.model()
+    plane.config("c")
+    plane.clock.advance(60)
+    for name in ("one", "two", "three"):
+        plane.clock.advance(0.3000004)
+        make(plane, name)
+
+    def names(**times: float) -> list[str]:
+        listed = plane.call(f"List{kind}s", SortOrder="Ascending", **times)[f"{kind}s"]
+        return [each[f"{kind}Name"] for each in listed]
+
+    at = plane.call(f"Describe{kind}", **{f"{kind}Name": "two"})["CreationTime"]
+    heard = datetime.fromtimestamp(at, UTC).timestamp()
+    assert heard > at
+    assert names(CreationTimeAfter=heard) == ["two", "three"]
+    assert names(CreationTimeBefore=heard)[-1] == "one"
+    assert names(CreationTimeAfter=heard, CreationTimeBefore=heard) == []
+
+
+def test_an_endpoint_is_modified_neither_before_nor_after_the_time_that_is_named() -> None:
+    plane = HostingPlane()
+    plane.clock.advance(0.3000004)
+    plane.deploy()
+    heard = datetime.fromtimestamp(plane.described()["LastModifiedTime"], UTC).timestamp()
+
+    assert plane.call("ListEndpoints", LastModifiedTimeAfter=heard)["Endpoints"] == []
+    assert plane.call("ListEndpoints", LastModifiedTimeBefore=heard)["Endpoints"] == []
+    assert plane.call("ListEndpoints", LastModifiedTimeBefore=heard + 1)["Endpoints"] != []
 
 
 def test_a_failed_update_keeps_the_weights_and_counts_also_over_a_restart() -> None:

@@ -13,6 +13,9 @@ _CONTAINER = {"Image": IMAGE, "ModelDataUrl": DATA}
 _PREFIX = {"S3Uri": "s3://models/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
 _GZIP = {"S3Uri": DATA, "S3DataType": "S3Object", "CompressionType": "Gzip"}
 
+# 32 KB of names and values.
+_LARGEST = {f"A{number:02}": "x" * 1021 for number in range(32)}
+
 
 def _source(**members: str) -> dict[str, Any]:
     return {"Image": IMAGE, "ModelDataSource": {"S3DataSource": members}}
@@ -47,7 +50,7 @@ def _source(**members: str) -> dict[str, Any]:
             "Gzip of a ModelDataSource needs S3DataType S3Object",
         ),
         (
-            {"PrimaryContainer": _source(**{**_PREFIX, "S3Uri": "https://s3.amazonaws.com/b/k"})},
+            {"PrimaryContainer": _source(**{**_PREFIX, "S3Uri": "https://s3.amazonaws.com/b/k/"})},
             "does not serve model data at https://",
         ),
         (
@@ -57,6 +60,18 @@ def _source(**members: str) -> dict[str, Any]:
         (
             {"PrimaryContainer": {**_CONTAINER, "Environment": {"A": "a\0"}}},
             "must not contain the character U+0000",
+        ),
+        (
+            {"PrimaryContainer": {**_CONTAINER, "Environment": {**_LARGEST, "B": ""}}},
+            "Environment has 32769 bytes",
+        ),
+        (
+            {"PrimaryContainer": {**_CONTAINER, "Environment": {**_LARGEST, "A00": "é" * 1021}}},
+            "Environment has 33789 bytes",
+        ),
+        (
+            {"PrimaryContainer": _source(**{**_PREFIX, "S3Uri": "s3://models/m"})},
+            "must end with a slash",
         ),
         (
             {
@@ -87,6 +102,7 @@ def test_a_model_that_breaks_a_rule_is_refused(request_: dict[str, Any], words: 
         {"PrimaryContainer": _CONTAINER},
         {"Containers": [_CONTAINER]},
         {"PrimaryContainer": {"Image": IMAGE}},
+        {"PrimaryContainer": {"Image": IMAGE, "Environment": _LARGEST}},
         {"PrimaryContainer": _source(**_PREFIX)},
         {"PrimaryContainer": _source(**_GZIP)},
         {
@@ -97,7 +113,7 @@ def test_a_model_that_breaks_a_rule_is_refused(request_: dict[str, Any], words: 
             }
         },
     ],
-    ids=["primary", "containers", "no data", "prefix", "gzip", "multi-model"],
+    ids=["primary", "containers", "no data", "largest", "prefix", "gzip", "multi-model"],
 )
 def test_a_model_in_each_documented_form_is_described_as_it_was_asked_for(
     request_: dict[str, Any],

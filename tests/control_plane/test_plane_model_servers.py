@@ -86,7 +86,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(HostedModels(tmp_path_factory.mktemp("models")).add("sample"))
 
 
-def test_a_server_comes_up_answers_and_leaves_nothing(machine: Machine, sample: Path) -> None:
+def test_a_server_comes_up_answers_this_machine_alone_and_leaves_nothing(
+    machine: Machine, sample: Path
+) -> None:
     _upload(machine.store, _URL, sample)
     server = machine.servers.start(_LAUNCH)
 
@@ -95,6 +97,8 @@ def test_a_server_comes_up_answers_and_leaves_nothing(machine: Machine, sample: 
     status, body = _post(server, "/invocations", CSV_ROW)
     said = b"".join(server.output())
     while_up = len(machine.processes())
+    # Whoever listens on every address leaves the port of none to others.
+    socket.create_server(("127.0.0.2", server.port)).close()
     server.stop()
     ended = _wait(server, "ended")
     while server.output():
@@ -304,6 +308,19 @@ def test_a_container_that_never_pings_fails_when_its_time_is_over(tmp_path: Path
     assert before == "starting"
     assert _wait(server, "failed") == "failed"
     assert server.reason() == _UNHEALTHY
+    server.stop()
+    _wait(server, "ended")
+
+
+def test_the_port_of_a_server_that_does_not_listen_yet_is_given_to_nobody_else(
+    tmp_path: Path,
+) -> None:
+    server = _Simulated(tmp_path).servers.start(replace(_LAUNCH, model_data_url=None))
+
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", server.port))
+    # As its own container does, which lets go of what an earlier one has left.
+    socket.create_server(("127.0.0.1", server.port)).close()
     server.stop()
     _wait(server, "ended")
 

@@ -159,6 +159,18 @@ def test_a_spot_job_is_interrupted_on_demand(served: Served) -> None:
     assert (status, answer["message"]) == (400, "Requested resource not found.")
 
 
+@pytest.mark.parametrize("name", ["snapshot", "faults", "no-such-thing"])
+def test_no_other_site_can_make_use_of_what_the_views_read(served: Served, name: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
+    connection.request("GET", f"/_plane/{name}")
+    answer = connection.getresponse()
+    answer.read()
+
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 def test_the_snapshot_shows_what_a_view_needs(served: Served) -> None:
     served.client("sagemaker").create_training_job(
         **training_request("demo", Tags=[{"Key": "team", "Value": "a"}])

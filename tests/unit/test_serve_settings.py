@@ -28,6 +28,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert settings.output_keys == ()
     assert settings.uses_ensemble is True
     assert (settings.is_batch, settings.is_multi_model, settings.has_metrics) == (False,) * 3
+    assert settings.is_local is False
     assert settings.bad_line is None
     assert settings.max_payload_mb is None
     assert settings.batch_strategy is None
@@ -65,6 +66,7 @@ def test_every_variable_reaches_its_setting() -> None:
         SAGEMAKER_INFERENCE_ENSEMBLE="FALSE",
         CROSSFOLD_BATCH_BAD_LINE=" ERROR ",
         CROSSFOLD_METRICS="1",
+        CROSSFOLD_LOCAL_ONLY="true",
     )
 
     assert settings == Settings(
@@ -83,6 +85,7 @@ def test_every_variable_reaches_its_setting() -> None:
         uses_ensemble=False,
         bad_line=" ERROR ",
         has_metrics=True,
+        is_local=True,
         script=ScriptSettings(default_accept="application/json", log_level=20, timeout_s=61),
     )
 

@@ -74,7 +74,14 @@ class EndpointConfigApi:
 
 def _fits(config: EndpointConfig, request: Request) -> bool:
     created = config.created
-    return is_asked_for(request, name=config.name, status="", created=created, modified=created)
+    return is_asked_for(
+        request,
+        name=config.name,
+        status="",
+        created=created,
+        modified=created,
+        is_after_inclusive=True,
+    )
 
 
 def _summary(config: EndpointConfig) -> Request:

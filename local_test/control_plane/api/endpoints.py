@@ -110,4 +110,5 @@ def _fits(endpoint: Endpoint, request: Request) -> bool:
         status=endpoint.status,
         created=endpoint.created,
         modified=endpoint.modified,
+        is_after_inclusive=True,
     )

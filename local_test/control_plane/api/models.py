@@ -82,7 +82,14 @@ class ModelApi:
 
 def _fits(model: Model, request: Request) -> bool:
     created = model.created
-    return is_asked_for(request, name=model.name, status="", created=created, modified=created)
+    return is_asked_for(
+        request,
+        name=model.name,
+        status="",
+        created=created,
+        modified=created,
+        is_after_inclusive=True,
+    )
 
 
 def _summary(model: Model) -> Request:

@@ -16,7 +16,7 @@ from local_test.control_plane.clock import Clock
 from local_test.control_plane.faults import Faults
 from local_test.control_plane.hosting.fleet import Fleet
 from local_test.control_plane.hosting.ports import LogStreams, ModelServers
-from local_test.control_plane.hosting.record import Endpoint, EndpointStatus
+from local_test.control_plane.hosting.record import Deployment, Endpoint, EndpointStatus
 from local_test.control_plane.hosting.scaling import Scaling
 from local_test.control_plane.records.journal import Journal
 from local_test.control_plane.wire.errors import ValidationError
@@ -43,7 +43,7 @@ class HostingWorld:
 class Course:
     """One endpoint.
 
-    `build` makes the fleet of a record and the name of a configuration; `save` keeps the record.
+    `build` makes the fleet of a record; `save` keeps the record.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Course:
         record: Endpoint,
         world: HostingWorld,
         *,
-        build: Callable[[Endpoint, str], Fleet],
+        build: Callable[[Endpoint], Fleet],
         save: Callable[[Endpoint], None],
     ) -> None:
         self.record = record
@@ -79,14 +79,8 @@ class Course:
         return self.serving is None and self.coming is None and not self._leaving
 
     def begin(self) -> None:
-        """Take what the configuration says now; its instances start as `advance` is called.
-
-        Raises
-        ------
-        ValidationError
-            There is no such configuration any more, or no such model.
-        """
-        self.coming = self._build(self.record, self.record.config_name)
+        """Begin to serve; the instances start as `advance` is called."""
+        self.coming = self._build(self.record)
 
     def advance(self) -> None:
         """Go as far as it goes."""
@@ -102,19 +96,20 @@ class Course:
         elif self.record.status == "RollingBack":
             self.enter("InService", reason=self.record.failure_reason)
 
-    def update(self, config_name: str, variants: Sequence[str], *, keeps: frozenset[str]) -> None:
-        """Begin to serve another configuration, which has these `variants`.
+    def update(self, deployment: Deployment, *, keeps: frozenset[str]) -> None:
+        """Begin to serve another configuration.
 
         `keeps` are the properties of variants of the same name that stay as they are now.
         """
         assert self.serving is not None
-        old = {key: each for key, each in self.serving.variants.items() if key in variants}
-        self._next = replace(self.record, weights={}, counts={})
+        serving = self.serving.variants
+        old = {key: each for key, each in serving.items() if key in deployment.models}
+        self._next = replace(self.record, deployment=deployment, weights={}, counts={})
         if "DesiredWeight" in keeps:
             self._next.weights = {key: each.weight for key, each in old.items()}
         if "DesiredInstanceCount" in keeps:
             self._next.counts = {key: each.instances.wanted for key, each in old.items()}
-        self.coming = self._build(self._next, config_name)
+        self.coming = self._build(self._next)
         self._begins_at = self._world.clock.now() + self._world.starting_s
         self.enter("Updating")
 
@@ -224,7 +219,7 @@ class Course:
 
     def _serve(self, fleet: Fleet) -> None:
         self.serving, self.coming = fleet, None
-        self.record.config_name = fleet.config_name
+        self.record.deployment = self._next.deployment
         self.record.weights, self.record.counts = self._next.weights, self._next.counts
         self.enter("InService")
 

@@ -2,7 +2,8 @@
 
 Nothing here blocks.  It knows the ports, no HTTP and no container.  Source: AWS API reference,
 'CreateEndpoint', 'UpdateEndpoint', 'DeleteEndpoint'; the wording of refusals is what users report.
-Not documented, and chosen here: an endpoint of an earlier plane is Creating again.
+Not documented, and chosen here: an endpoint of an earlier plane is Creating again, with the
+configuration and the models that it had, whatever has become of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from local_test.control_plane.hosting.course import Course, HostingWorld
 from local_test.control_plane.hosting.fleet import Fleet
 from local_test.control_plane.hosting.instances import Instance, Outside
 from local_test.control_plane.hosting.models import Models
-from local_test.control_plane.hosting.record import Endpoint
+from local_test.control_plane.hosting.record import Deployment, Endpoint
 from local_test.control_plane.records.by_name import Records
 from local_test.control_plane.wire.errors import InternalFailure, ValidationError
 
@@ -44,7 +45,7 @@ class Endpoints:
         self._models = models
         self._configs = configs
         self._draw = draw
-        self._records = Records(world.journal, "endpoint", Endpoint)
+        self._records = Records(world.journal, "endpoint", Endpoint.from_json)
         self._courses: dict[str, Course] = {}
         self._outside = Outside(world.clock, world.servers, world.logs, itertools.count(1))
         self._is_closing = False
@@ -66,7 +67,8 @@ class Endpoints:
         if any(arn == course.record.arn for course in self._courses.values()):
             raise ValidationError(f'Cannot create already existing endpoint "{arn}".')
         now = self._world.clock.now()
-        record = Endpoint(name, arn, config_name, created=now, modified=now)
+        deployment = self._deployment(config_name)
+        record = Endpoint(name, arn, deployment, created=now, modified=now)
         course = self._course_of(record)
         course.begin()
         self._records.save(record)
@@ -104,12 +106,10 @@ class Endpoints:
         Raises
         ------
         ValidationError
-            There is no such endpoint or configuration, or the endpoint is not InService.
+            There is no such endpoint, configuration or model of it, or it is not InService.
         """
         course = self._changeable(name)
-        config = self._configs.get(config_name)
-        names = [each["VariantName"] for each in config.variants]
-        course.update(config_name, names, keeps=keeps)
+        course.update(self._deployment(config_name), keeps=keeps)
         return course.record
 
     def weigh(self, name: str, changes: Sequence[dict[str, Any]]) -> Endpoint:
@@ -174,13 +174,9 @@ class Endpoints:
                 self._records.remove(record)
                 continue
             course = self._courses[record.name] = self._course_of(record)
-            if record.status == "Failed":
-                continue
-            try:
+            if record.status != "Failed":
                 course.begin()
                 course.enter("Creating")
-            except ValidationError as error:  # deleted since
-                course.fail(error.message)
 
     def close(self) -> bool:
         """End what runs with the plane; call it until it returns True: nothing runs any more."""
@@ -221,15 +217,18 @@ class Endpoints:
     def _course_of(self, record: Endpoint) -> Course:
         return Course(record, self._world, build=self._fleet, save=self._records.save)
 
-    def _fleet(self, record: Endpoint, config_name: str) -> Fleet:
+    def _deployment(self, config_name: str) -> Deployment:
         config = self._configs.get(config_name)
         models = {
             each["VariantName"]: self._models.get(each["ModelName"]) for each in config.variants
         }
+        return Deployment(config, models)
+
+    def _fleet(self, record: Endpoint) -> Fleet:
         return Fleet(
             record.name,
-            config,
-            models,
+            record.deployment.config,
+            record.deployment.models,
             self._outside,
             weights=record.weights,
             counts=record.counts,

@@ -59,6 +59,7 @@ class Fleet:
                         each["VariantName"],
                         models[each["VariantName"]],
                         float(each.get(_PING_WITHIN, PING_WITHIN_S)),
+                        is_isolated=bool(config.request.get("EnableNetworkIsolation")),
                     ),
                     outside,
                     wanted=counts.get(each["VariantName"], each["InitialInstanceCount"]),

@@ -67,12 +67,16 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class VariantPlan:
-    """What a variant is made of; `model` is as it was when the endpoint began to serve it."""
+    """What a variant is made of; `model` is as it was when the endpoint began to serve it.
+
+    Where `is_isolated`, the configuration isolates also a model that does not ask for it.
+    """
 
     endpoint: str
     name: str
     model: Model
     ping_within_s: float = PING_WITHIN_S
+    is_isolated: bool = False
 
 
 class Instances:
@@ -179,6 +183,7 @@ class Instances:
         )
         titled = replace(
             launch,
+            is_isolated=launch.is_isolated or plan.is_isolated,
             title=f"The primary container for production variant {plan.name}",
             ping_every_s=_PING_EVERY_S,
         )

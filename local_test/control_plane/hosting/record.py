@@ -38,20 +38,40 @@ class EndpointConfig:
         return list(self.request["ProductionVariants"])
 
 
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A configuration and, by variant, its models, all as they were when an endpoint took them."""
+
+    config: EndpointConfig
+    models: dict[str, Model]
+
+
 @dataclass(slots=True)
 class Endpoint:
     """One endpoint; times in seconds since 1970.
 
-    `config_name` is the configuration that serves or is about to; `weights` and `counts` hold by
-    variant what has replaced its own.
+    `deployment` is what serves or is about to; `weights` and `counts` hold by variant what has
+    replaced its own.
     """
 
     name: str
     arn: str
-    config_name: str
+    deployment: Deployment
     created: float
     modified: float
     status: EndpointStatus = "Creating"
     failure_reason: str | None = None
     weights: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def config_name(self) -> str:
+        """The configuration that serves or is about to."""
+        return self.deployment.config.name
+
+    @classmethod
+    def from_json(cls, *, deployment: dict[str, Any], **members: Any) -> Endpoint:
+        """Return what `asdict` has made a dictionary of."""
+        models = {key: Model(**each) for key, each in deployment["models"].items()}
+        config = EndpointConfig(**deployment["config"])
+        return cls(deployment=Deployment(config, models), **members)

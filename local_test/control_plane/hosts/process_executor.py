@@ -129,6 +129,8 @@ class ProcessExecutor:
             environ["SAGEMAKER_BASE_DIR"] = str(tree)
         if launch.port is not None:
             environ["SAGEMAKER_BIND_TO_PORT"] = str(launch.port)
+            # No container is around it: other machines would reach it too.
+            environ["CROSSFOLD_LOCAL_ONLY"] = "true"
         return Command(
             words=tuple(words),
             environ={**environ, **launch.environment},

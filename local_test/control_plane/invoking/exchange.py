@@ -2,12 +2,14 @@
 
 Knows HTTP on both sides, no endpoint.  Source: API reference, InvokeEndpoint (headers, limits); AWS
 docs, 'Use Your Own Inference Code with Hosting Services' (all headers but those of InvokeEndpoint
-are stripped).  Not documented, and chosen here: the content type and the accepted type where a
-client names none.
+are stripped) and 'Invoke a multi-container endpoint with direct invocation' (every other endpoint
+refuses its header).  Not documented, and chosen here: the same for inference components, and the
+content type and the accepted type where a client names none.
 """
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 from werkzeug.wrappers import Request, Response
@@ -22,20 +24,26 @@ TARGET_VARIANT = "X-Amzn-SageMaker-Target-Variant"
 
 _AMZN = "X-Amzn-SageMaker-"
 _CUSTOM = f"{_AMZN}Custom-Attributes"
+_SESSION = f"{_AMZN}Session-Id"
 # The headers of InvokeEndpoint with the most characters that each may have.
 _PASSED = {
     _CUSTOM: 1024,
     TARGET_MODEL: 1024,
     TARGET_VARIANT: 63,
-    f"{_AMZN}Target-Container-Hostname": 63,
     f"{_AMZN}Inference-Id": 64,
     f"{_AMZN}Enable-Explanations": 64,
-    f"{_AMZN}Inference-Component": 63,
-    f"{_AMZN}Session-Id": 256,
+    _SESSION: 256,
     f"{_AMZN}Prefix-Aware-Id": 64,
     "Content-Type": 1024,
     "Accept": 1024,
 }
+# What only endpoints have that are not served here.
+_REFUSED = {
+    f"{_AMZN}Target-Container-Hostname": "is not configured for direct invocation",
+    f"{_AMZN}Inference-Component": "has no inference components",
+}
+_SESSION_ID = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+_NEW_SESSION = "NEW_SESSION"
 _DEFAULTS = {"Content-Type": "application/octet-stream", "Accept": "*/*"}
 _RETURNED = (
     "Content-Type",
@@ -51,8 +59,11 @@ def heard_headers(request: Request) -> dict[str, str]:
     Raises
     ------
     ValidationError
-        One is too long, or not ASCII.
+        One is too long, not ASCII, malformed, or for endpoints of another kind.
     """
+    for name, why in _REFUSED.items():
+        if name in request.headers:
+            raise ValidationError(f"The endpoint {why}; leave header {name} out.")
     passed = dict(_DEFAULTS)
     for name, most in _PASSED.items():
         text = request.headers.get(name)
@@ -64,6 +75,7 @@ def heard_headers(request: Request) -> dict[str, str]:
                 f"satisfy constraint: at most {most} ASCII characters"
             )
         passed[name] = text
+    _check_session(passed.get(_SESSION, _NEW_SESSION))
     return passed
 
 
@@ -97,3 +109,11 @@ def told(answer: Answer, variant: str) -> Response:
     response.headers["x-Amzn-Invoked-Production-Variant"] = variant
     response.headers["x-amzn-RequestId"] = str(uuid4())
     return response
+
+
+def _check_session(session: str) -> None:
+    if session != _NEW_SESSION and not _SESSION_ID.fullmatch(session):
+        raise ValidationError(
+            f"1 validation error detected: Value '{session}' of header {_SESSION} failed to "
+            f"satisfy constraint: {_NEW_SESSION}, or letters and digits with hyphens between them"
+        )

@@ -32,7 +32,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -77,7 +77,7 @@ class Page:
             response = _file(name.removeprefix("page/")) if is_file else self._acts[name](request)
         except (ServiceError, ValueError) as error:
             response = _json(400, {"message": str(error)})
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         return response
 
     def close(self) -> None:

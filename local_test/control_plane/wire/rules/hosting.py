@@ -29,6 +29,9 @@ _UNSERVED_OF_VARIANT = (
     "CapacityReservationConfig",
 )
 
+# Names and values of a model's variables together; 'KB' is read as 1,024 bytes.
+_ENVIRONMENT_BYTES = 32 << 10
+
 
 def check_model(request: Request) -> None:
     """Refuse a valid CreateModel request that breaks a documented rule.
@@ -99,8 +102,19 @@ def _check_container(container: Request) -> None:
         raise ValidationError("A container can have an Image or a ModelPackageName, not both.")
     if container.get("AdditionalModelDataSources"):
         raise _unserved("AdditionalModelDataSources", "ModelDataUrl or ModelDataSource")
-    if any("\0" in each for pair in (container.get("Environment") or {}).items() for each in pair):
+    _check_environment(container.get("Environment") or {})
+
+
+def _check_environment(variables: Mapping[str, str]) -> None:
+    texts = [each for pair in variables.items() for each in pair]
+    if any("\0" in each for each in texts):
         raise ValidationError("Environment must not contain the character U+0000.")
+    size = sum(len(each.encode()) for each in texts)
+    if size > _ENVIRONMENT_BYTES:
+        raise ValidationError(
+            f"Environment has {size} bytes in all names and values; at most {_ENVIRONMENT_BYTES} "
+            "are allowed."
+        )
 
 
 def _check_model_data(container: Request) -> None:
@@ -114,6 +128,8 @@ def _check_model_data(container: Request) -> None:
         raise ValidationError(
             "CompressionType Gzip of a ModelDataSource needs S3DataType S3Object."
         )
+    if source and source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
+        raise ValidationError(f"S3Uri {source['S3Uri']!r} of a prefix must end with a slash.")
     place = url or (source or {}).get("S3Uri")
     if container.get("Mode") == "MultiModel":
         _check_multi_model(url)
