@@ -111,7 +111,9 @@ def _end(process: subprocess.Popen[bytes], log: Path, end_s: float) -> None:
     for each in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()
-    if left or process.returncode < 0:
+    # One that begins does not listen to the signal yet, which ends it at once then.
+    is_broken = process.returncode < 0 and process.returncode != -signal.SIGTERM
+    if left or is_broken:
         raise PlaneFailed(
             f"the control plane left {len(left)} processes and ended with code "
             f"{process.returncode}; they are killed now, its log is {log}"

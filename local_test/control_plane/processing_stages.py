@@ -20,6 +20,7 @@ from local_test.control_plane.hosts.processing_tree import (
     MESSAGE,
     build_processing_launch,
     build_processing_tree,
+    hosts_below,
     local_folder,
 )
 from local_test.control_plane.processing.ports import Left
@@ -91,6 +92,11 @@ class ThreadedProcessingStages:
             begun = self._begun.pop(job.name, None)
         if begun is not None:
             self._removals.submit(_remove_inputs, replace(job), begun.hosts)
+
+    def sweep(self, job: ProcessingJob) -> None:
+        """Remove the inputs of a job that has ended; a plane that was killed has left them."""
+        hosts = hosts_below(job, self.folder(job.name))
+        self._removals.submit(_remove_inputs, replace(job), hosts)
 
     def folder(self, job_name: str) -> Path:
         """Return the folder of a job."""

@@ -110,7 +110,7 @@ def moto_application() -> WSGIApplication:
 
 @dataclass(frozen=True, slots=True)
 class _Processing:
-    """What processing jobs need, and their logs after a restart."""
+    """What processing jobs need, their logs after a restart, and the end of their inputs."""
 
     stages: ThreadedProcessingStages
     logs: JobLogs
@@ -122,6 +122,7 @@ class _Processing:
     def restore(self, plane: Plane) -> None:
         for job in plane.processing.all() if plane.processing is not None else ():
             self.logs.restore(job.name, self.stages.folder(job.name), at=job.started or job.created)
+            self.stages.sweep(job)
 
 
 def _processing(settings: Settings, store: Store, mirror: Mirror) -> _Processing:

@@ -66,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
         PlaneFailed,
         BotoCoreError,
         ClientError,
+        # A place that cannot be written, a full disk.
+        OSError,
     ) as error:
         print(f"verify-aws: {error}", file=sys.stderr)
         return 1
@@ -105,6 +107,7 @@ def _plan(chosen: Sequence[Probe], given: argparse.Namespace) -> str:
 
 
 def _verify(chosen: Sequence[Probe], given: argparse.Namespace) -> int:
+    report.make_room(given.out)
     began = time.time()
     stamp = time.strftime("%y%m%d%H%M%S", time.gmtime(began))
     choices, folder = _choices(given), given.folder / stamp
@@ -130,8 +133,9 @@ def _verify(chosen: Sequence[Probe], given: argparse.Namespace) -> int:
         "real": "a local control plane" if given.plane else place(real),
         "dollars_at_most": 0.0 if given.plane else costs.total(_uses(chosen), given.price),
     }
-    report.write(given.out, facts, about)
+    # First, so that it is seen also where the file cannot be written any more.
     print(report.table(facts))
+    report.write(given.out, facts, about)
     print(f"took {time.time() - began:.0f} s; all facts are in {given.out}")
     is_same = all(each.verdict == "agrees" and each.is_as_documented for each in facts)
     if not is_clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,28 @@ from local_test.verify_aws.facts import UNSAID, Fact
 _WIDE = 60
 
 
+def make_room(path: Path) -> None:
+    """See, before anything is paid for, that the result can be written to `path`.
+
+    Raises
+    ------
+    OSError
+        It cannot.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR, "the result needs a file, and this is a folder", str(path)
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _aside(path).touch()
+    _aside(path).unlink()
+
+
 def write(path: Path, facts: Sequence[Fact], about: Mapping[str, Any]) -> None:
     """Write ``fidelity.json``: `about` says when, where and with what; the file comes whole."""
     document = {**about, "summary": summary(facts), "facts": [_as_json(each) for each in facts]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
+    aside = _aside(path)
     aside.write_text(json.dumps(document, indent=1, default=str) + "\n", "utf-8")
     aside.replace(path)
 
@@ -45,6 +63,10 @@ def table(facts: Sequence[Fact]) -> str:
     against = sum(not each.is_as_documented for each in facts)
     last = f"{agreeing} of {len(facts)} facts agree, {against} are against the documents"
     return "\n".join([*(line for each in shown for line in _lines(each)), last])
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _lines(fact: Fact) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -64,7 +65,18 @@ def test_a_list_has_ten_entries_unless_told_otherwise() -> None:
     assert "NextToken" in answer
 
 
-@pytest.mark.parametrize("token", ["x", "bm8=", "W10=", "WzEsIDIsIDNd"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "bm8=",
+        "W10=",
+        "WzEsIDIsIDNd",
+        # More than any count, and deeper than JSON is read.
+        base64.b64encode(b'[1e999, "x"]').decode(),
+        base64.b64encode(b"[" * 6000).decode(),
+    ],
+)
 def test_a_token_that_is_none_of_ours_is_refused(token: str) -> None:
     with pytest.raises(ValidationError, match="Invalid NextToken"):
         SimulatedPlane().call("ListTrainingJobs", NextToken=token)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from local_test.control_plane.processing.machine import ProcessingJobs
 from local_test.control_plane.processing.ports import ProcessingDoors
 from local_test.control_plane.processing.record import ProcessingJob
 from local_test.control_plane.processing_stages import ThreadedProcessingStages
+from local_test.control_plane.running import _Processing
 from local_test.control_plane.storage.aws import Store
 from local_test.control_plane.storage.job_logs import JobLogs
 from local_test.control_plane.training.course import Timings
@@ -40,6 +42,7 @@ from tests.control_plane.processing_world import (
     s3_input,
     s3_outputs,
 )
+from tests.control_plane.simulated_plane import SimulatedPlane
 from tests.control_plane.storage_fixtures import files_below, get, keys, make_store, put
 
 needs_namespaces = pytest.mark.skipif(
@@ -68,11 +71,15 @@ class World:
         )
         self.logs = RecordingLogs()
         self.executor = ProcessExecutor(self.root)
-        self.jobs = ProcessingJobs(
+        self.jobs = self.new_jobs(MemoryJournal())
+
+    def new_jobs(self, journal: MemoryJournal) -> ProcessingJobs:
+        """Return the machine that a plane on this journal would have."""
+        return ProcessingJobs(
             clock=SystemClock(),
             executor=self.executor,
             doors=ProcessingDoors(self.stages, self.logs),
-            journal=MemoryJournal(),
+            journal=journal,
             faults=Faults(),
             timings=Timings(checkpoint_every_s=0.02, stop_grace_s=0.5),
         )
@@ -258,7 +265,13 @@ while not (live / 'go').exists():
     outputs = s3_outputs("Continuous", live="s3://bucket/live")
     job = world.create(waits, ProcessingOutputConfig=outputs)
 
-    world.until(lambda: "live/gone" in keys(world.store, "bucket"))
+    # It may be there before it is whole.
+    world.until(
+        lambda: (
+            "live/gone" in keys(world.store, "bucket")
+            and get(world.store, "bucket", "live/gone") == b"first"
+        )
+    )
     assert job.is_live
     [live] = world.root.glob("processing-jobs/*/algo-1/ml/processing/live")
     (live / "go").write_text("go", encoding="utf-8")
@@ -484,6 +497,27 @@ def test_inputs_of_a_job_that_is_forgotten_go_also_those_that_come_later(world: 
     assert sorted(files_below(world.stages.folder("wanted"))) == before
     for name in ("ready", "late"):
         assert sorted(files_below(world.stages.folder(name))) == CONFIGURATION
+
+
+def test_inputs_that_a_killed_plane_has_left_go_when_the_next_one_starts(world: World) -> None:
+    put(world.store, "bucket", {"data/a": "a"})
+    inputs = [s3_input("data", "s3://bucket/data/")]
+    job = ProcessingJob("demo", ARN, processing_request(ProcessingInputs=inputs), 0.0, 0.0)
+    work = world.stages.prepare(job)
+    world.until(lambda: work.poll() is not None)
+    assert "algo-1/ml/processing/data/a" in files_below(world.stages.folder("demo"))
+    later = World(world.root.parent)
+    journal = MemoryJournal()
+    journal.save("processing-job", "demo", asdict(job))
+    plane = SimulatedPlane().plane
+    plane.processing = later.new_jobs(journal)
+    plane.restore()
+
+    _Processing(later.stages, JobLogs(later.store)).restore(plane)
+    later.stages.close()
+
+    assert [each.status for each in plane.processing.all()] == ["Failed"]
+    assert sorted(files_below(world.stages.folder("demo"))) == CONFIGURATION
 
 
 @needs_namespaces

@@ -38,8 +38,17 @@ def package(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in request.items() if value is not None}
 
 
+INSTANCES = {
+    "SupportedTransformInstanceTypes": ["ml.m5.large"],
+    "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
+}
+
+
 def unversioned(name: str, **changes: Any) -> dict[str, Any]:
-    return package(ModelPackageGroupName=None, ModelPackageName=name, **changes)
+    """Return the same of a package without a group, which has to say where it may run."""
+    specification = {**package()["InferenceSpecification"], **INSTANCES}
+    request = {"InferenceSpecification": specification, **changes}
+    return package(ModelPackageGroupName=None, ModelPackageName=name, **request)
 
 
 @pytest.fixture
@@ -156,6 +165,25 @@ def test_an_update_that_would_hold_too_much_changes_nothing(plane: SimulatedPlan
     assert plane.call("DescribeModelPackage", ModelPackageName=arn) == before
 
 
+def test_additional_specifications_of_a_package_have_names_of_their_own(
+    plane: SimulatedPlane,
+) -> None:
+    first, second = ({"Name": name, "Containers": [CONTAINER]} for name in ("first", "second"))
+    request = package(AdditionalInferenceSpecifications=[first])
+    arn = plane.call("CreateModelPackage", **request)["ModelPackageArn"]
+
+    for added in ([second, first], [second, second]):
+        with pytest.raises(ValidationError, match=r"found more than once: (first|second)\.$"):
+            plane.call(
+                "UpdateModelPackage",
+                ModelPackageArn=arn,
+                AdditionalInferenceSpecificationsToAdd=added,
+            )
+
+    told = plane.call("DescribeModelPackage", ModelPackageName=arn)
+    assert told["AdditionalInferenceSpecifications"] == [first]
+
+
 def test_the_same_token_registers_once(plane: SimulatedPlane) -> None:
     arns = [
         plane.call("CreateModelPackage", **package(ClientToken=token))["ModelPackageArn"]
@@ -215,6 +243,10 @@ def test_groups_are_listed_searched_and_deleted_when_empty(plane: SimulatedPlane
     )
     assert encode("Search", found)
     assert len(found["Results"]) == 1
+    # The only account is the caller's own.
+    for option, count in (("SameAccount", 2), ("CrossAccount", 0)):
+        given = plane.call("ListModelPackageGroups", CrossAccountFilterOption=option)
+        assert len(given["ModelPackageGroupSummaryList"]) == count
     with pytest.raises(Conflict, match="still has model packages"):
         plane.call("DeleteModelPackageGroup", ModelPackageGroupName="Churn")
     plane.call("DeleteModelPackageGroup", ModelPackageGroupName="empty")
@@ -242,6 +274,25 @@ def test_versions_are_found_by_their_group_s_tags(plane: SimulatedPlane) -> None
         (package(Tags=[{"Key": "a", "Value": "b"}]), "a model version has the tags of its group"),
         (package(CertifyForMarketplace=True), "does not apply to versioned"),
         (package(InferenceSpecification=None), "InferenceSpecification is missing"),
+        *(
+            (
+                unversioned(
+                    "x",
+                    InferenceSpecification={
+                        **package()["InferenceSpecification"],
+                        **{name: INSTANCES[name] for name in INSTANCES if name != missing},
+                    },
+                ),
+                f"{missing} is missing",
+            )
+            for missing in INSTANCES
+        ),
+        (
+            package(
+                AdditionalInferenceSpecifications=[{"Name": "a", "Containers": [CONTAINER]}] * 2
+            ),
+            "found more than once: a.",
+        ),
         (package(SourceUri=f"{ARN}model-package/x"), "cannot be given together"),
         (
             package(InferenceSpecification=None, SourceUri=f"{ARN}model/x"),
@@ -336,7 +387,7 @@ def test_a_package_without_a_group_needs_no_approval(plane: SimulatedPlane) -> N
 
 
 def test_a_package_of_several_containers_is_not_served(plane: SimulatedPlane) -> None:
-    specification = {"Containers": [CONTAINER, CONTAINER]}
+    specification = {"Containers": [CONTAINER, CONTAINER], **INSTANCES}
     plane.call("CreateModelPackage", **unversioned("two", InferenceSpecification=specification))
     plane.run(2)
 

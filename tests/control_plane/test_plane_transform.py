@@ -635,6 +635,8 @@ def test_a_name_is_used_once_and_a_model_must_be_there(store: Store, opened: Ope
     [
         ({"MaxPayloadInMB": 101}, "MaxPayloadInMB 101 is greater than 100"),
         ({"MaxPayloadInMB": 6, "MaxConcurrentTransforms": 17}, "17 * 6 = 102"),
+        # Whatever the container offers, a payload has a megabyte.
+        ({"MaxConcurrentTransforms": 101}, "101 * 1 = 101"),
         ({"S3DataType": "AugmentedManifestFile"}, "not compatible"),
         ({"InstanceCount": 101}, "InstanceCount 101"),
         ({"DataProcessing": {"InputFilter": "x"}, **CSV}, "InputFilter is invalid: 'x'"),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,31 @@ def test_a_cost_that_nobody_knows_is_refused(
     assert "--price is" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--out", "--folder"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_made(
+    option: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def made(*_: Any, **__: Any) -> Side:
+        raise AssertionError("a side was made")
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(verify, "plane_side", made)
+    (tmp_path / "file").touch()
+    places = {"--out": tmp_path / "f.json", "--folder": tmp_path / "runs"}
+    places[option] = tmp_path / "file" / "below.json"
+    options = [str(word) for pair in places.items() for word in pair]
+
+    assert verify.main(["--plane", *options]) == 1
+
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert str(tmp_path / "file") in told[0]
+    assert not places["--out"].exists()
+
+
 def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -118,20 +144,26 @@ def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(
 def test_an_interruption_that_another_thread_takes_is_heeded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # As one is that comes just before the main thread begins to wait.
-    is_over = threading.Event()
+    # As one is that comes just before the main thread begins to wait; before that it would be held
+    # back, and then be raised on the main thread, which blocks it here.
+    is_over, waits = threading.Event(), threading.Event()
     another = threading.Thread(target=is_over.wait)
     another.start()
     was_cancelled: list[bool] = []
 
     def observe(side: Side, *_: Any) -> dict[str, Observation]:
         if side.made is real.made:
-            time.sleep(0.1)
+            waits.wait(60)
             os.kill(os.getpid(), signal.SIGINT)
-        was_cancelled.append(side.cancelled.wait(10))
+        was_cancelled.append(side.cancelled.wait(60))
         return {}
 
+    def waiting(*arguments: Any, **options: Any) -> Any:
+        waits.set()
+        return wait(*arguments, **options)
+
     monkeypatch.setattr(verify, "observe", observe)
+    monkeypatch.setattr(verify, "wait", waiting)
     real, plane = (a_side(Made(tmp_path / name)) for name in ("real", "plane"))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -48,6 +48,6 @@ def _after(token: str, names: Sequence[str]) -> int:
     try:
         count, name = json.loads(base64.urlsafe_b64decode(token.encode()))
         count = int(count)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ValidationError("Invalid NextToken.") from error
     return names.index(name) + 1 if name in names else max(count, 0)

@@ -68,7 +68,9 @@ class RegistryApi:
 
     def list_groups(self, request: Request) -> Request:
         """Answer ListModelPackageGroups."""
-        ordered = _in_order(self.registry.groups(), request)
+        # The only account is the caller's own.
+        is_elsewhere = request.get("CrossAccountFilterOption") == "CrossAccount"
+        ordered = _in_order(() if is_elsewhere else self.registry.groups(), request)
         given, more = page(ordered, request, lambda group: group.name)
         return {"ModelPackageGroupSummaryList": [summarize_group(each) for each in given], **more}
 

@@ -34,13 +34,8 @@ _OUTPUT_CONFIG = MappingProxyType({"Outputs": (), "KmsKeyId": None})
 
 
 def build_processing_tree(job: ProcessingJob, folder: Path) -> tuple[Host, ...]:
-    """Make ``/opt/ml`` of every host below `folder`, the inputs' folders still empty.
-
-    A host's ``/opt/ml`` is ``folder/<host>/ml``, its output goes to ``folder/<host>/log``.
-    """
-    hosts = tuple(
-        Host(name, folder / name / "ml", folder / name / "log") for name in job.host_names
-    )
+    """Make ``/opt/ml`` of every host below `folder`, the inputs' folders still empty."""
+    hosts = hosts_below(job, folder)
     for host in hosts:
         for name in _FOLDERS:
             (host.opt_ml / name).mkdir(parents=True, exist_ok=True)
@@ -52,6 +47,14 @@ def build_processing_tree(job: ProcessingJob, folder: Path) -> tuple[Host, ...]:
             text = json.dumps(document, ensure_ascii=False)
             (host.opt_ml / _CONFIG / file_name).write_text(text, encoding="utf-8")
     return hosts
+
+
+def hosts_below(job: ProcessingJob, folder: Path) -> tuple[Host, ...]:
+    """Return the hosts of a job, whether their trees are there or not.
+
+    A host's ``/opt/ml`` is ``folder/<host>/ml``, its output goes to ``folder/<host>/log``.
+    """
+    return tuple(Host(name, folder / name / "ml", folder / name / "log") for name in job.host_names)
 
 
 def local_folder(host: Host, local_path: str) -> Path:

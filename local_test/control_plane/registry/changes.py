@@ -1,7 +1,8 @@
 """What an update makes of a model package's request.
 
 Source: API reference, 'UpdateModelPackage' (what is replaced, added and removed; at most 15
-additional specifications) and the service model (at most 50 properties).
+additional specifications), 'AdditionalInferenceSpecificationDefinition' (unique names) and the
+service model (at most 50 properties).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from local_test.control_plane.registry.record import ModelPackage
 from local_test.control_plane.wire.errors import ValidationError
+from local_test.control_plane.wire.rules.registry import check_additional
 
 # Members that an update replaces as they are.
 _REPLACED = (
@@ -32,7 +34,8 @@ def updated(package: ModelPackage, update: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValidationError
-        The package has no group and so no approval, or would hold more than it may.
+        The package has no group and so no approval, or would hold more than it may, or two
+        specifications of one name.
     """
     if "ModelApprovalStatus" in update and not package.is_versioned:
         raise ValidationError(
@@ -68,4 +71,5 @@ def _specifications(package: ModelPackage, request: Mapping[str, Any]) -> dict[s
             f"The model package would have {len(together)} additional inference specifications; at "
             f"most {_MOST_SPECIFICATIONS} are allowed."
         )
+    check_additional(together)
     return {"AdditionalInferenceSpecifications": together}

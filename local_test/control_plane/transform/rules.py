@@ -41,7 +41,8 @@ def check_transform(request: Request) -> None:
 
 
 def _check_payload(request: Request) -> None:
-    payload = request.get("MaxPayloadInMB", 0)
+    # Where the container decides on it, it has a megabyte at least.
+    payload = request.get("MaxPayloadInMB", 1)
     concurrent = request.get("MaxConcurrentTransforms", 0)
     if payload > MOST_MB:
         raise ValidationError(
