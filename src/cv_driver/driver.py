@@ -104,7 +104,7 @@ def drive(job: Job, stop: StopRequest) -> None:
     if is_training_job(job.environ):
         from cv_driver.publication import publish_results
 
-        publish_results(job, siblings)
+        publish_results(job, siblings, stop)
 
 
 def connect_siblings(job: Job, stop: StopRequest) -> Connection | None:

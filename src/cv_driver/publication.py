@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from crossfold.contract.stop import StopRequest
 from crossfold.fitting.job import Job
 from cv_driver.aws.api import SageMakerApi
 from cv_driver.aws.call_sequence import Call, CallSequence, make_calls
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     from cv_driver.siblings.connection import Connection
 
 FILES = ("evaluation.json", "cv_results.json")
-WITHIN_S = 10.0
+# Many drivers of an account that end together share its 5 describes a second.
+WITHIN_S = 60.0
+# After a stop, which ends a job within 10 seconds.
+WITHIN_OF_STOP_S = 5.0
+_LOOK_S = 0.1
 
 
-def publish_results(job: Job, siblings: Connection | None) -> None:
-    """Write the result files beside the job's output."""
+def publish_results(job: Job, siblings: Connection | None, stop: StopRequest) -> None:
+    """Write the result files beside the job's output; a stop has them left where they are."""
     if siblings is None:
         from cv_driver.aws.client import load_client
 
@@ -44,9 +49,24 @@ def publish_results(job: Job, siblings: Connection | None) -> None:
     )
     publish.start()
     # Names that are not resolved and credentials that do not come have no timeouts of ours.
-    publish.join(WITHIN_S)
+    within_s = _wait(publish, stop)
     names = " and ".join(FILES)
-    job.log(f"{names} {told[0] if told else _failure(f'it did not answer within {WITHIN_S:g} s')}")
+    job.log(f"{names} {told[0] if told else _failure(f'it did not answer within {within_s:g} s')}")
+
+
+def _wait(publish: threading.Thread, stop: StopRequest) -> float:
+    """Wait for the end, and return the most seconds that this took."""
+    began, stopped = time.monotonic(), None
+    while publish.is_alive():
+        publish.join(_LOOK_S)
+        now = time.monotonic()
+        if stop.is_set and stopped is None:
+            stopped = now
+        if stopped is not None and now - stopped >= WITHIN_OF_STOP_S:
+            return WITHIN_OF_STOP_S
+        if now - began >= WITHIN_S:
+            break
+    return WITHIN_S
 
 
 def _failure(why: object) -> str:

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from crossfold.contract.paths import OptMl
+from crossfold.contract.stop import PATIENCE_S, StopRequest
 from crossfold.errors import UserError
 from crossfold.fitting.job import Job
 from crossfold.request.job_request import JobRequest
@@ -56,21 +57,20 @@ class Bucket:
 
 
 @pytest.fixture
-def published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Callable[[], Bucket]], list[str]]:
-    """Return what publishes over a connection and returns the log."""
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return what publishes over a connection, also after a stop, and returns the log."""
 
-    def publish(connect: Callable[[], Bucket]) -> list[str]:
+    def publish(connect: Callable[[], Bucket], stop: StopRequest | None = None) -> list[str]:
         monkeypatch.setattr(client, "connect", lambda _environ: connect())
         opt_ml, stream = OptMl(tmp_path), StringIO()
         opt_ml.output_data.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (opt_ml.output_data / name).write_text("{}")
-        publish_results(Job(opt_ml, JobRequest(), {}, {}, _ENVIRON, stream), None)
+        job = Job(opt_ml, JobRequest(), {}, {}, _ENVIRON, stream)
+        publish_results(job, None, stop or StopRequest())
         return stream.getvalue().splitlines()
 
-    return cast("Callable[[Callable[[], Bucket]], list[str]]", publish)
+    return publish
 
 
 def test_files_lie_beside_the_output(published: Callable[..., list[str]]) -> None:
@@ -121,18 +121,40 @@ def test_whatever_goes_wrong_is_one_line_and_no_failure(
     assert published(connect) == [f"{_ONLY}plain to S3: {error}"]
 
 
-def test_a_service_that_keeps_silent_holds_the_job_up_for_a_few_seconds_only(
-    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", ["WITHIN_S", "WITHIN_OF_STOP_S"])
+def test_a_service_that_keeps_silent_holds_a_job_up_for_a_minute_and_a_stopped_one_for_seconds(
+    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    assert publication.WITHIN_S <= 10
-    monkeypatch.setattr(publication, "WITHIN_S", 0.2)
-    answers = threading.Event()
+    assert publication.WITHIN_S <= 60
+    # The job would be killed before it can end by itself.
+    assert publication.WITHIN_OF_STOP_S < PATIENCE_S
+    monkeypatch.setattr(publication, limit, 0.2)
+    answers, stop = threading.Event(), StopRequest()
+    if limit == "WITHIN_OF_STOP_S":
+        stop.set()
 
     # It returns though there is no answer yet.
-    log = published(lambda: Bucket(answers=answers))
+    log = published(lambda: Bucket(answers=answers), stop)
 
     answers.set()
     assert log == [f"{_ONLY}plain to S3: it did not answer within 0.2 s"]
+
+
+def test_a_slow_answer_is_waited_for_after_a_stop_too(
+    published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "WITHIN_OF_STOP_S", 60.0)
+    answers, stop = threading.Event(), StopRequest()
+    timer = threading.Timer(0.2, answers.set)
+    timer.start()
+    stop.set()
+
+    log = published(lambda: Bucket(answers=answers), stop)
+
+    timer.join()
+    assert log == [
+        "evaluation.json and cv_results.json are also in s3://bucket/out/trial/evaluation/"
+    ]
 
 
 def test_importing_aws_client_is_not_held_against_the_network(

@@ -114,7 +114,8 @@ def drive_script(job: Job, prepare: Callable[[], UserScript], stop: StopRequest)
         write_script_results(job.opt_ml, outcome, final, watch.seconds)
     # The tuner reads these: a stop while S3 is slow must not cost it the trial.
     print_script_metrics(job.request, outcome, objective, folds.kept, job.log)
-    _publish(job, siblings)
+    if is_training_job(job.environ):
+        publish_results(job, siblings, stop)
 
 
 def _cut(job: Job, stop: StopRequest) -> CutChannel:
@@ -123,11 +124,6 @@ def _cut(job: Job, stop: StopRequest) -> CutChannel:
         job.log(f"channel {HELD_OUT!r} is the held-out rows in each fold, yours in the final run")
     stop.check()
     return cut
-
-
-def _publish(job: Job, siblings: Connection | None) -> None:
-    if is_training_job(job.environ):
-        publish_results(job, siblings)
 
 
 def _said_already(line: str) -> None:
