@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.serving import Reply, Server
 
 _SOURCE = """
-import os, sys, time
+import os, signal, sys, time
 import serve.connection
 from crossfold.errors import CrossfoldError, UserError
 from serve.server import serve as run
@@ -59,9 +59,20 @@ class Application:
         yield b"the first half"
         raise ValueError("no second half")
 
+class Deaf:
+    def __del__(self):
+        # What a signal's handler raises in here is lost.
+        print("loading", flush=True)
+        while signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+            time.sleep(0.01)
+
 def build(settings):
     if os.environ.get("WHEN") == "build":
         raise UserError("no model here")
+    if os.environ.get("WHEN") in ("deaf", "deaf at the end"):
+        Deaf()
+    if os.environ.get("WHEN") == "deaf":
+        time.sleep(60)
     if os.environ.get("WHEN") == "forever":
         print("loading", flush=True)
         time.sleep(60)

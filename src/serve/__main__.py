@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crossfold.errors import CrossfoldError
-from serve.server import heed_signals, serve
+from serve.server import heeded_signals, serve
 from serve.settings import Settings
 
 # Requests run side by side already, and a library that starts threads before the server forks
@@ -36,7 +36,11 @@ _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 def main() -> int:
     """Serve the model that lies under ``/opt/ml``; return the exit code, 0 or 1."""
-    heed_signals()
+    with heeded_signals():
+        return _serve()
+
+
+def _serve() -> int:
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -10,14 +10,16 @@ Source: gunicorn 27, ``arbiter.py`` and ``config.py``; AWS docs, "Use Your Own I
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
 import resource
 import signal
 import socket
+import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +37,9 @@ BACKLOG = 2048
 
 _LEAST_TIMEOUT_S = 5
 """A worker gives a sign of life every second."""
+
+_INSIST_S = 1.0
+"""The way out takes a few milliseconds; whoever is still here then has lost what was raised."""
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its files there safely
 _MAX_CONNECTIONS = 4096
@@ -74,18 +79,12 @@ def serve(settings: Settings, build: Callable[[Settings], Service]) -> int:
     SystemExit
         In a worker process, at its end.
     """
-    heed_signals()
-    listener = _take_port(settings.port)
-    # Nothing that loading creates is garbage for long, and collecting it costs a tenth of the time.
-    gc.disable()
-    service = build(settings)
-    # A collection in a worker would otherwise touch, and so copy, all that the workers share.
-    gc.freeze()
-    gc.enable()
-    return _run(settings, service, listener)
+    with heeded_signals():
+        return _load_and_run(settings, build)
 
 
-def heed_signals() -> None:
+@contextlib.contextmanager
+def heeded_signals() -> Iterator[None]:
     """End with code 0 at a signal to stop, from now until the port is open; ignore others.
 
     As process 1 of a container this process would not even notice a signal without a handler.
@@ -94,6 +93,22 @@ def heed_signals() -> None:
         signal.signal(number, _leave)
     for number in _UNUSED:
         signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        # Python forgets the handlers while it ends: one more alarm would kill it.
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _load_and_run(settings: Settings, build: Callable[[Settings], Service]) -> int:
+    listener = _take_port(settings.port, is_local=settings.is_local)
+    # Nothing that loading creates is garbage for long, and collecting it costs a tenth of the time.
+    gc.disable()
+    service = build(settings)
+    # A collection in a worker would otherwise touch, and so copy, all that the workers share.
+    gc.freeze()
+    gc.enable()
+    return _run(settings, service, listener)
 
 
 def _run(settings: Settings, service: Service, listener: socket.socket) -> int:
@@ -114,11 +129,12 @@ def _run(settings: Settings, service: Service, listener: socket.socket) -> int:
     return 0
 
 
-def _take_port(port: int) -> socket.socket:
+def _take_port(port: int, *, is_local: bool) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("0.0.0.0", port))  # noqa: S104 - a container is reached from outside
+        # A container is reached from outside.
+        listener.bind(("127.0.0.1" if is_local else "0.0.0.0", port))  # noqa: S104
     except OSError as error:
         listener.close()
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"({error.strerror})"
@@ -198,4 +214,28 @@ def _leave(number: int, _frame: object) -> None:
     for each in _STOPS:
         signal.signal(each, signal.SIG_IGN)
     log_event("stopped", {"signal": signal.Signals(number).name, "before": "listening"})
+    sys.unraisablehook = _tell_of_others
+    signal.signal(signal.SIGALRM, _insist)
+    signal.setitimer(signal.ITIMER_REAL, _INSIST_S, _INSIST_S)
     raise SystemExit(0)
+
+
+def _tell_of_others(lost: sys.UnraisableHookArgs) -> None:
+    """Keep this end out of the log where it is lost: it comes again."""
+    if not issubclass(lost.exc_type, SystemExit):
+        sys.__unraisablehook__(lost)
+
+
+def _insist(_number: int, _frame: object) -> None:
+    """Leave once more: what is raised inside a callback, such as Python's imports have, is lost."""
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+        # Somebody else sees to signals by now: the master, who has workers to stop.
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.raise_signal(signal.SIGTERM)
+        return
+    handled = sys.exc_info()[1]
+    while handled is not None and not isinstance(handled, SystemExit):
+        handled = handled.__context__
+    # If there is one, this is on the way out, and tidies up.
+    if handled is None:
+        raise SystemExit(0)

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -638,9 +639,39 @@ def test_a_beginning_may_take_longer_than_a_call() -> None:
         thread.begin(lambda: 1 // 0)
 
 
+class Told(Exception):
+    """A signal has come."""
+
+
+def test_a_signal_that_another_thread_takes_ends_the_wait_for_a_beginning() -> None:
+    thread, over, done = _started(30, []), threading.Event(), threading.Event()
+    was_left: list[bool] = []
+
+    def load() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        was_left.append(over.wait(30))
+        done.set()
+
+    def tell(*_: object) -> None:
+        raise Told
+
+    before = signal.signal(signal.SIGUSR1, tell)
+    try:
+        with pytest.raises(Told):
+            thread.begin(load)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        over.set()
+    assert done.wait(60)
+    assert was_left == [True]
+
+
 def test_a_call_that_hangs_frees_all_who_wait_and_is_given_up_once() -> None:
     given_up: list[int] = []
-    thread, over, begun = _started(0.05, given_up), threading.Event(), threading.Event()
+    thread, over, begun = _started(30, given_up), threading.Event(), threading.Event()
+    # Its turn comes in time, also where the machine is busy: the thread waits for it by now.
+    thread.run(lambda: None)
+    thread._timeout_s = 0.5
     statuses: list[int] = []
 
     def hang() -> None:

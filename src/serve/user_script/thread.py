@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, cast
 from serve.refusals import Refusal
 
 T = TypeVar("T")
+_LOOK_S = 0.5
 
 
 class _Call(Generic[T]):
@@ -80,7 +81,9 @@ class ScriptThread:
     def begin(self, work: Callable[[], T]) -> T:
         """Run what may take as long as it likes; give its result or raise what it raised."""
         call = self._hand_over(work)
-        call.wait()
+        # A signal just before a wait, or taken by another thread, does not end the wait.
+        while not call.wait(_LOOK_S):
+            pass
         return call.outcome()
 
     def run(self, work: Callable[[], T]) -> T:
