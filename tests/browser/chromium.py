@@ -13,17 +13,22 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+LAUNCH = Path(__file__).with_name("launch.py")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ANSWER_S = 20.0
-_END_S = 10.0
+# Of a cold disk or a busy machine; a browser that does what it is told needs none of them.
+_ANSWER_S = 120.0
+_WAIT_S = 60.0
+_END_S = 30.0
+_LAST_LINES = 5
 _OPTIONS = (
     "--headless=new",
     "--remote-debugging-pipe",
@@ -31,6 +36,10 @@ _OPTIONS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
+    "--disable-background-timer-throttling",  # nobody looks at any of its windows
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--disable-breakpad",
     "--disable-component-update",
     "--disable-sync",
     "--disable-extensions",
@@ -39,13 +48,6 @@ _OPTIONS = (
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-# Puts the two pipes where the browser looks for them, and becomes the browser.
-_LAUNCH = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.dup2(int(sys.argv[2]), 4)
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
 # A key's virtual code and the text that it types.
 _KEYS: Mapping[str, tuple[int, str]] = {
     "Tab": (9, ""),
@@ -67,6 +69,10 @@ class BrowserFailed(Exception):
     """The browser did not do what it was told."""
 
 
+class Refused(BrowserFailed):
+    """The page has no answer, as where what it is asked about is not there (yet, or any more)."""
+
+
 def find_browser(environ: Mapping[str, str]) -> str | None:
     """Return the browser to use: ``CHROMIUM``, or the first known one on the path."""
     named = environ.get("CHROMIUM")
@@ -79,46 +85,65 @@ def browser(command: str, folder: Path) -> Iterator[Browser]:
     commands, answers = os.pipe(), os.pipe()
     # Above the numbers that they shall get in the child.
     ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands[0], answers[1])]
-    with (folder / "browser.log").open("wb") as log:
+    log = folder / "browser.log"
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-Ic", _LAUNCH, *map(str, ends), command),
+                *(sys.executable, "-I", str(LAUNCH), *map(str, ends), command),
                 *_OPTIONS,
                 f"--user-data-dir={folder / 'profile'}",
             ],
             pass_fds=ends,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     for end in (commands[0], answers[1], *ends):
         os.close(end)
     with os.fdopen(commands[1], "wb", 0) as told, os.fdopen(answers[0], "rb") as heard:
-        running = Browser(told, heard)
+        running = Browser(told, heard, lambda: _ended(process, log))
         try:
             yield running
         finally:
-            with contextlib.suppress(BrowserFailed, OSError):
-                running.call("Browser.close")
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            running.join()
+            _end(running, process)
+
+
+def _ended(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return how the browser is, and what it said last."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)  # its end of the pipe closes a moment before it ends
+    code = process.poll()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+    how = "runs" if code is None else f"has ended with code {code}"
+    return f"the browser {how}; it said: {' / '.join(lines) or 'nothing'}"
+
+
+def _end(running: Browser, process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(BrowserFailed):
+        running.call("Browser.close")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+    # Whatever is left of its processes would hold the pipe, and with it the thread that reads.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    running.join()
 
 
 class Browser:
     """The browser's end of the pipe; every tab has a session on it."""
 
-    def __init__(self, told: BinaryIO, heard: BinaryIO) -> None:
+    def __init__(self, told: BinaryIO, heard: BinaryIO, how: Callable[[], str]) -> None:
         self._told = told
         self._heard = heard
+        self._how = how
         self._arrived = threading.Condition()
         self._answers: dict[int, dict[str, Any]] = {}
         self._tabs: dict[str, Tab] = {}
         self._last = 0
         self._has_ended = False
+        self._crashed: set[str] = set()
         self._reader = threading.Thread(target=self._read, name="browser", daemon=True)
         self._reader.start()
 
@@ -127,8 +152,10 @@ class Browser:
 
         Raises
         ------
+        Refused
+            The browser says no.
         BrowserFailed
-            It refuses, has ended, or says nothing for 20 seconds.
+            It, or the tab, has ended, or it says nothing for 120 seconds.
         """
         with self._arrived:
             self._last += 1
@@ -136,12 +163,19 @@ class Browser:
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
-        self._told.write(json.dumps(message).encode() + b"\0")
+        # Where it has ended, the reader knows.
+        with contextlib.suppress(BrokenPipeError):
+            self._told.write(json.dumps(message).encode() + b"\0")
         with self._arrived:
-            self._arrived.wait_for(lambda: number in self._answers or self._has_ended, _ANSWER_S)
-            answer = self._answers.pop(number, {"error": "no answer"})
+            self._arrived.wait_for(
+                lambda: number in self._answers or self._has_ended or session in self._crashed,
+                _ANSWER_S,
+            )
+            answer = self._answers.pop(number, None)
+        if answer is None:
+            raise BrowserFailed(f"{method}: {self._silence(session)}")
         if "error" in answer:
-            raise BrowserFailed(f"{method}: {answer['error']}")
+            raise Refused(f"{method}: {answer['error']}")
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -151,14 +185,21 @@ class Browser:
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         tab = Tab(self, session)
         self._tabs[session] = tab
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log", "Network", "Inspector"):
             tab.call(f"{domain}.enable")
+        # As if it were the window in front, whatever other tabs there are.
+        tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
         tab.size(width, height)
         return tab
 
     def join(self) -> None:
         """Return once nothing of the browser is read any more."""
         self._reader.join()
+
+    def _silence(self, session: str | None) -> str:
+        if session in self._crashed:
+            return "the tab has crashed"
+        return f"no answer{'' if self._has_ended else f' in {_ANSWER_S:g} s'}; {self._how()}"
 
     def _read(self) -> None:
         rest = b""
@@ -174,6 +215,10 @@ class Browser:
         if "id" in message:
             with self._arrived:
                 self._answers[message["id"]] = message
+                self._arrived.notify_all()
+        elif message["method"] == "Inspector.targetCrashed":
+            with self._arrived:
+                self._crashed.add(message["sessionId"])
                 self._arrived.notify_all()
         elif (tab := self._tabs.get(message.get("sessionId", ""))) is not None:
             tab.take(message["method"], message["params"])
@@ -208,8 +253,16 @@ class Tab:
         self.call("Page.close")
 
     def go(self, url: str) -> None:
-        """Open an address and wait for its document."""
-        self.call("Page.navigate", url=url)
+        """Open an address and wait for its document.
+
+        Raises
+        ------
+        Refused
+            Nobody answers there.
+        """
+        error = self.call("Page.navigate", url=url).get("errorText")
+        if error is not None:
+            raise Refused(f"{url}: {error}")
         self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
@@ -217,18 +270,20 @@ class Tab:
 
         Raises
         ------
-        BrowserFailed
+        Refused
             It threw.
         """
         result = self.call(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
         if "exceptionDetails" in result:
-            raise BrowserFailed(f"{expression}: {result['exceptionDetails']}")
+            details = result["exceptionDetails"]
+            said = details.get("exception", {}).get("description") or details["text"]
+            raise Refused(f"{expression}: {said}")
         return result["result"].get("value")
 
-    def wait(self, claim: str, *, seconds: float = 10.0) -> None:
-        """Return once an expression is true.
+    def wait(self, claim: str, *, seconds: float = _WAIT_S) -> None:
+        """Return once an expression is true; one that throws is not, as between two documents.
 
         Raises
         ------
@@ -236,10 +291,12 @@ class Tab:
             It is not so after `seconds`; the message has what the page shows.
         """
         end = time.monotonic() + seconds
-        while not self._holds(claim):
+        while (why := self._denial(claim)) is not None:
             if time.monotonic() > end:
-                shown = self.evaluate("document.body.innerText")
-                raise BrowserFailed(f"not so in {seconds:g} s: {claim}\nthe page shows\n{shown}")
+                raise BrowserFailed(
+                    f"not so in {seconds:g} s: {claim}{why}\nthe page shows\n"
+                    f"{self.evaluate('document.body.innerText')}\nit says {self.complaints}"
+                )
             time.sleep(0.02)
 
     def text(self, selector: str = "body") -> str:
@@ -287,11 +344,9 @@ class Tab:
         data = self.call("Page.captureScreenshot", captureBeyondViewport=is_whole)["data"]
         path.write_bytes(base64.b64decode(data))
 
-    def _holds(self, claim: str) -> bool:
+    def _denial(self, claim: str) -> str | None:
+        """Return None where the claim holds, else what the page says to it."""
         try:
-            return bool(self.evaluate(claim))
-        except BrowserFailed as error:
-            # The page is between two documents.
-            if "navigated" in str(error) or "context" in str(error).lower():
-                return False
-            raise
+            return None if self.evaluate(claim) else ""
+        except Refused as error:
+            return f"\n{error}"

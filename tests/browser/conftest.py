@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import boto3
@@ -23,6 +24,7 @@ NO_BROWSER = (
 )
 
 Open = Callable[..., Tab]
+Serve = Callable[..., ServedPage]
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +42,27 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def opened(chromium: Browser) -> Iterator[Open]:
-    """Open pages; none may have complained, nor asked anyone but 127.0.0.1, when the test ends."""
+def serve(chromium: Browser) -> Iterator[Serve]:
+    """Serve simulated planes, each until the pages that `opened` has opened are closed."""
+    with ExitStack() as stack:
+        yield lambda plane=None: stack.enter_context(closing(ServedPage(plane)))
+
+
+@pytest.fixture
+def opened(chromium: Browser, serve: Serve) -> Iterator[Open]:
+    """Open pages; none may have complained, nor asked anyone but 127.0.0.1, when the test ends.
+
+    A page whose plane is gone complains, so that `serve` is asked for, and ended after this;
+    `script` is run in the page before its own.
+    """
     tabs: list[Tab] = []
 
-    def open_page(url: str, *, width: int = 1280, height: int = 900, title: str = "") -> Tab:
+    def open_page(
+        url: str, *, width: int = 1280, height: int = 900, title: str = "", script: str = ""
+    ) -> Tab:
         tab = chromium.tab(width, height)
         tabs.append(tab)
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=script)
         tab.go(url)
         tab.wait(f"document.querySelector('h1')?.innerText.includes({title!r})")
         return tab
@@ -70,7 +86,7 @@ def plane(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     here = Path.cwd()
     os.chdir(ROOT)
     try:
-        with plane_process(command, folder / "plane.log") as running:
+        with plane_process(command, folder / "plane.log", ready_s=300.0) as running:
             yield running
     finally:
         os.chdir(here)
@@ -89,8 +105,6 @@ def jobs(plane: RunningPlane) -> Jobs:
 
 
 @pytest.fixture
-def served(chromium: Browser) -> Iterator[ServedPage]:
+def served(serve: Serve) -> ServedPage:
     """Serve a simulated plane whose jobs the test makes up."""
-    served = ServedPage()
-    yield served
-    served.close()
+    return serve()

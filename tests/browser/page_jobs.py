@@ -11,6 +11,7 @@ HARM = '<img src=x onerror="window.harmed=1"><b class=harm>x</b>'
 METRIC = "validation:rmse"
 FOLDS = 3
 
+_LONGEST_S = 300.0
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _BUCKET = "sagemaker-us-east-1-123456789012"
 _STATIC = {
@@ -79,12 +80,13 @@ class Jobs:
 
     def training(self, name: str) -> dict[str, Any]:
         """Return how a job is, once it has ended."""
-        for _ in range(500):
+        end = time.monotonic() + _LONGEST_S
+        while time.monotonic() < end:
             answer: dict[str, Any] = self._sagemaker.describe_training_job(TrainingJobName=name)
             if answer["TrainingJobStatus"] not in {"InProgress", "Stopping"}:
                 return answer
             time.sleep(0.05)
-        raise TimeoutError(name)
+        raise TimeoutError(f"{name} still runs after {_LONGEST_S:g} s")
 
     def trials(self, name: str) -> list[dict[str, Any]]:
         """Return the trials of a search."""

@@ -76,7 +76,7 @@ def test_what_axes_name_does_not_run_into_each_other(
     url: str, opened: Callable[..., Tab], width: int
 ) -> None:
     page = opened(url, width=width, title="search")
-    page.wait("document.querySelectorAll('.pc-axis').length === 5")
+    page.wait(f"innerWidth === {width} && document.querySelectorAll('.pc-axis').length === 5")
 
     axes = page.evaluate(AXES)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 
 import pytest
 
@@ -23,12 +22,22 @@ def hosting(chromium: Browser) -> HostingPlane:
 
 
 @pytest.fixture
-def page(hosting: HostingPlane, opened: Callable[..., Tab]) -> Iterator[Tab]:
+def page(hosting: HostingPlane, opened_at: Callable[[HostingPlane], Tab]) -> Tab:
     """Open the endpoint's page."""
-    with closing(ServedPage(hosting)) as served:
-        page = opened(f"http://127.0.0.1:{served.port}/_plane/#/resource/Endpoints/e", title="e")
-        page.wait("document.querySelectorAll('tbody tr').length === 2")
-        yield page
+    page = opened_at(hosting)
+    page.wait("document.querySelectorAll('tbody tr').length === 2")
+    return page
+
+
+@pytest.fixture
+def opened_at(serve: Callable[..., ServedPage], opened: Callable[..., Tab]) -> Callable[..., Tab]:
+    """Open the page of a plane's endpoint ``e``."""
+
+    def open_endpoint(hosting: HostingPlane) -> Tab:
+        port = serve(hosting).port
+        return opened(f"http://127.0.0.1:{port}/_plane/#/resource/Endpoints/e", title="e")
+
+    return open_endpoint
 
 
 def test_an_endpoint_is_shown_with_its_variants(page: Tab, hosting: HostingPlane) -> None:
@@ -69,7 +78,6 @@ def test_all_of_many_models_can_be_shown(page: Tab, hosting: HostingPlane) -> No
 def test_a_screen_reader_hears_that_an_endpoint_serves(page: Tab, hosting: HostingPlane) -> None:
     said = "document.querySelector('#announcements').innerText"
     hosting.endpoint("other")
-    page.wait("document.querySelector('#title')")
     page.evaluate("location.hash = '#/'")
     page.wait("document.querySelector('td .badge-live')")
 
@@ -96,15 +104,15 @@ def test_what_shall_serve_stands_beside_what_serves(page: Tab, hosting: HostingP
     page.wait(f"{ROWS}.length === 1 && {ROWS}[0][1].includes('2 of 2')")
 
 
-def test_why_an_endpoint_failed_stands_above_it(opened: Callable[..., Tab]) -> None:
+def test_why_an_endpoint_failed_stands_above_it(opened_at: Callable[[HostingPlane], Tab]) -> None:
     hosting = HostingPlane(Life(fails_s=1.0, reason="<b>no /ping</b>"))
     hosting.model()
     hosting.config("c")
     hosting.endpoint()
     hosting.run(4)
-    with closing(ServedPage(hosting)) as served:
-        page = opened(f"http://127.0.0.1:{served.port}/_plane/#/resource/Endpoints/e", title="e")
-        page.wait("document.querySelectorAll('tbody tr').length === 1")
 
-        assert page.text(".failure").split("\n\n") == ["Why it failed", "<b>no /ping</b>"]
-        assert " ".join(page.evaluate(ROWS)[0][1].split()) == "Stopped 0 of 1 × ml.m5.large"
+    page = opened_at(hosting)
+
+    page.wait("document.querySelectorAll('tbody tr').length === 1")
+    assert page.text(".failure").split("\n\n") == ["Why it failed", "<b>no /ping</b>"]
+    assert " ".join(page.evaluate(ROWS)[0][1].split()) == "Stopped 0 of 1 × ml.m5.large"

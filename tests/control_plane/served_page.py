@@ -21,19 +21,20 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 class KeptLogs:
-    """Streams of lines, a list each."""
+    """Streams of lines, a list each; a test may take any of it away while it is read."""
 
     def __init__(self, streams: dict[str, list[str]]) -> None:
         self.kept = streams
 
     def streams(self, group: str, prefix: str) -> Sequence[str]:
-        return [name for name in self.kept if group == GROUP and name.startswith(prefix)]
+        return [name for name in list(self.kept) if group == GROUP and name.startswith(prefix)]
 
     def count(self, group: str, stream: str) -> int:
-        return len(self.kept[stream])
+        return len(self.kept.get(stream, ()))
 
     def lines(self, group: str, stream: str, first: int, end: int) -> Sequence[tuple[float, str]]:
-        return [(float(at), self.kept[stream][at]) for at in range(first, end)]
+        kept = self.kept.get(stream, [])[first:end]
+        return [(float(at), text) for at, text in enumerate(kept, first)]
 
 
 class ServedPage:

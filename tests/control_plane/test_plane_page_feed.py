@@ -8,7 +8,8 @@ import pytest
 
 from local_test.control_plane.page.events import BEAT_S, Events, TooManyPages
 from local_test.control_plane.page.feed import Feed
-from tests.control_plane.shown_jobs import document, training
+from local_test.control_plane.page.told import told
+from tests.control_plane.shown_jobs import document, training, trial, tuning
 
 
 class Moving:
@@ -78,6 +79,27 @@ def test_the_time_alone_is_no_change(moving: Moving) -> None:
 
     assert feed.changes(version).version == version
     assert feed.changes(version).now == moving.shown["now"]
+
+
+def test_of_a_search_only_the_trials_that_are_other_are_told_again(moving: Moving) -> None:
+    def shown(*trials: dict[str, Any]) -> dict[str, Any]:
+        return told(document(tuning_jobs=[tuning(trials), tuning(trials[:1], name="other")]))
+
+    feed = moving.feed()
+    moving.shown = shown(trial(1), trial(2))
+    first = feed.changes(0)
+
+    moving.at += 1
+    moving.shown = shown(trial(1), trial(2, "Completed", value=2.5), trial(3))
+    second = feed.changes(first.version)
+
+    def of(changes: Any) -> list[tuple[str, int]]:
+        records = [json.loads(text) for text in changes.records["trials"]]
+        return [(each["kind"], each["number"]) for each in records]
+
+    assert of(first) == [("search", 1), ("search", 2), ("other", 1)]
+    assert of(second) == [("search", 2), ("search", 3)]
+    assert not any("trials" in json.loads(text) for text in first.records["tuning_jobs"])
 
 
 def test_two_things_of_one_name_and_of_different_kinds_are_two(moving: Moving) -> None:

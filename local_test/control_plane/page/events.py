@@ -1,7 +1,7 @@
 """The feed as server-sent events, for as many pages as may listen.
 
 Source: the HTML standard, "Server-sent events".  A page that reads slowly gets the newest state
-when it can take it, never a queue of old ones; one that reads nothing is given up.
+when it can take it, never a queue of old ones; one that reads nothing, or has gone, is given up.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ class Events:
         """How many pages listen."""
         return self._open
 
-    def stream(self, last_event_id: str) -> Iterator[bytes]:
+    def stream(
+        self, last_event_id: str, *, has_gone: Callable[[], bool] = lambda: False
+    ) -> Iterator[bytes]:
         """Return the events after `last_event_id`, which is empty for a page that has none.
+
+        They end once the page `has_gone`, also where there is nothing to tell it.
 
         Raises
         ------
@@ -49,9 +53,9 @@ class Events:
             if self._open >= _MOST_STREAMS:
                 raise TooManyPages(f"{self._open} pages listen already; close one of them")
             self._open += 1
-        return _Counted(self._events(self._version(last_event_id)), self._leave)
+        return _Counted(self._events(self._version(last_event_id), has_gone), self._leave)
 
-    def _events(self, since: int) -> Iterator[bytes]:
+    def _events(self, since: int, has_gone: Callable[[], bool]) -> Iterator[bytes]:
         yield f"retry: {_RETRY_MS}\n\n".encode()
         said_at = self._clock()
         while True:
@@ -60,7 +64,7 @@ class Events:
             if is_new or self._clock() - said_at >= BEAT_S:
                 since, said_at = changes.version, self._clock()
                 yield self._event("changes" if is_new else "beat", changes)
-            if not self._feed.wait():
+            if not self._feed.wait() or has_gone():
                 return
 
     def _event(self, kind: str, changes: Changes) -> bytes:

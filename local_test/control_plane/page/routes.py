@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import select
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from local_test.control_plane.page.endpoint_detail import endpoint_detail
 from local_test.control_plane.page.events import Events, TooManyPages
 from local_test.control_plane.page.feed import Feed
 from local_test.control_plane.page.log_lines import Logs, log_piece
+from local_test.control_plane.page.told import told
 from local_test.control_plane.page.training_detail import training_detail
 from local_test.control_plane.plane import Plane
 from local_test.control_plane.snapshot import snapshot
@@ -55,7 +58,7 @@ class Page:
         self._plane = plane
         self._logs = logs
         self._send_s = send_s
-        self._feed = Feed(lambda: snapshot(plane))
+        self._feed = Feed(lambda: told(snapshot(plane)))
         self.events = Events(self._feed)
         self._acts: dict[str, Callable[[Request], Response]] = {
             "": self._document,
@@ -91,11 +94,14 @@ class Page:
 
     def _stream(self, request: Request) -> Response:
         last = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+        connection: socket.socket | None = request.environ.get("werkzeug.socket")
         try:
-            events = self.events.stream(last)
+            events = self.events.stream(
+                last, has_gone=lambda: connection is not None and _is_left(connection)
+            )
         except TooManyPages as error:
             return _json(503, {"message": str(error)})
-        if (connection := request.environ.get("werkzeug.socket")) is not None:
+        if connection is not None:
             connection.settimeout(self._send_s)
         return Response(events, content_type="text/event-stream")
 
@@ -151,6 +157,16 @@ def _policy(host: str) -> str:
             "trusted-types 'none'",
         ]
     )
+
+
+def _is_left(connection: socket.socket) -> bool:
+    """Whether the other end is closed; a listener says nothing after what it has asked for."""
+    ready = select.poll()
+    ready.register(connection, select.POLLIN)
+    try:
+        return bool(ready.poll(0)) and not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
 
 
 def _file(name: str) -> Response:

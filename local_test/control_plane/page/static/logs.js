@@ -30,6 +30,8 @@ class Pane {
     Object.assign(this, { node, key, group, prefix, isLive, mark });
     this.follows = true;
     this.isAsking = false;
+    this.isDue = false; // there may be more than the answer under way has
+    this.placed = 0; // how far down the lines were put, until someone moves them
     this.newest = null;
     this.stream = null;
     this.restart(null);
@@ -78,9 +80,13 @@ class Pane {
 
   async ask() {
     clearTimeout(this.timer);
+    this.isDue = true;
     if (this.isAsking || !this.node.isConnected) return;
     this.isAsking = true;
-    await this.tried(() => this.catchUp());
+    while (this.isDue) {
+      this.isDue = false;
+      await this.tried(() => this.catchUp());
+    }
     this.isAsking = false;
     if (this.isLive && !document.hidden) this.timer = setTimeout(() => this.ask(), EVERY_MS);
   }
@@ -120,6 +126,8 @@ class Pane {
 
   // Show a piece; return whether there is more to ask for at once.
   take(piece) {
+    // The browser tells of a scroll when it draws next; this may come before.
+    if (this.follows && this.lines.scrollTop < this.placed) this.onScroll();
     const newest = piece.streams.at(-1) ?? null;
     // A new attempt writes a stream of its own; who reads the old one is left in peace.
     const isOther = this.newest !== null && newest !== this.newest;
@@ -160,7 +168,7 @@ class Pane {
       this.first += 1;
     }
     this.tell(piece.total);
-    if (this.follows) this.lines.scrollTop = this.lines.scrollHeight;
+    if (this.follows) this.place(this.lines.scrollHeight);
   }
 
   async askEarlier() {
@@ -173,7 +181,7 @@ class Pane {
     const height = this.lines.scrollHeight;
     this.lines.prepend(...piece.lines.slice(0, this.first - first).map(shownLine));
     this.first = first;
-    this.lines.scrollTop += this.lines.scrollHeight - height;
+    this.place(this.lines.scrollTop + this.lines.scrollHeight - height);
     this.tell(piece.total);
   }
 
@@ -204,8 +212,15 @@ class Pane {
       total === 0 ? none : `Lines ${this.first + 1} to ${this.end} of ${total}${more}`;
   }
 
+  place(top) {
+    this.lines.scrollTop = top;
+    this.placed = this.lines.scrollTop;
+  }
+
   onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.lines;
+    if (scrollTop === this.placed) return;
+    this.placed = null;
     this.setFollows(scrollHeight - clientHeight - scrollTop < NEAR_END);
   }
 
@@ -213,7 +228,7 @@ class Pane {
     const wasFull = this.isFull();
     this.follows = follows;
     this.follow.checked = follows;
-    if (follows) this.lines.scrollTop = this.lines.scrollHeight;
+    if (follows) this.place(this.lines.scrollHeight);
     if (wasFull && follows) this.ask();
   }
 }

@@ -70,6 +70,8 @@ function schedule() {
 }
 
 function draw() {
+  // Between an address and its `go` the view that is left stands where it stood.
+  if (location.hash !== address) return;
   const shown = STATES[feed.state];
   if (connection.textContent !== shown) connection.textContent = shown;
   connection.dataset.state = feed.state;

@@ -15,7 +15,7 @@ const ORDER = [
 
 export function readModel(lists) {
   const training = lists.training_jobs ?? new Map();
-  const tuning = [...(lists.tuning_jobs ?? new Map()).values()].sort(byCreation);
+  const tuning = searchesOf(lists.tuning_jobs ?? new Map(), lists.trials ?? new Map());
   const trials = new Set(tuning.flatMap((job) => job.trials.map((trial) => trial.job)));
   const all = [...training.values()].sort(byCreation);
   return {
@@ -31,6 +31,14 @@ export function readModel(lists) {
 
 function byCreation(one, other) {
   return one.created - other.created || (one.name < other.name ? -1 : 1);
+}
+
+// Trials come by themselves, each with the name of its search.
+function searchesOf(jobs, trials) {
+  const found = new Map([...jobs.values()].map((job) => [job.name, { ...job, trials: [] }]));
+  for (const trial of trials.values()) found.get(trial.kind)?.trials.push(trial);
+  for (const job of found.values()) job.trials.sort((one, other) => one.number - other.number);
+  return [...found.values()].sort(byCreation);
 }
 
 function foldJobsOf(training) {
