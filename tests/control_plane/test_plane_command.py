@@ -220,9 +220,9 @@ def _run(*options: str) -> subprocess.CompletedProcess[str]:
 def _works_below(process: psutil.Process, root: Path) -> bool:
     try:
         words = " ".join([*process.cmdline(), *process.environ().values()])
+        return process.status() != psutil.STATUS_ZOMBIE and os.fspath(root) in words
     except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
         return False
-    return process.status() != psutil.STATUS_ZOMBIE and os.fspath(root) in words
 
 
 def _until(holds: Callable[[], bool]) -> None:

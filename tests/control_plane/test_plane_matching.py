@@ -86,7 +86,8 @@ def test_an_expression_without_end_is_given_up_and_the_others_and_earlier_lines_
         r"metric slow is not looked for any more: its expression '(a+)+b|slow=(\\d+)' is too slow "
         "for a line"
     )
-    assert time.monotonic() - started < 5
+    # Hours of work, if it went on.
+    assert time.monotonic() - started < 60
 
 
 def test_a_job_with_such_an_expression_ends_and_nothing_searches_after_it() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -170,15 +171,17 @@ def test_a_signal_is_reported_as_128_and_its_number(world: World, way: str) -> N
 
 
 def test_sigterm_reaches_the_first_process_and_no_other(world: World, way: str) -> None:
-    child = "import signal, time; signal.signal(15, lambda *_: print('child hit')); print('up')\n"
-    child += "while True: time.sleep(60)"
+    child = "import os, signal, time; signal.signal(15, lambda *_: os.write(2, b'child hit'))\n"
+    child += "print('up')\nwhile True: time.sleep(60)"
+    # It says that it is up itself: what a handler raises while Python makes a process may be lost.
     source = f"""
 def stop(*_):
     time.sleep(0.05)
     print("bye")
     sys.exit(7)
 signal.signal(15, stop)
-subprocess.Popen([PYTHON, "-Iuc", {child!r}])
+child = subprocess.Popen([PYTHON, "-Iuc", {child!r}], stdout=subprocess.PIPE)
+os.write(1, child.stdout.readline())
 while True: time.sleep(60)
 """
     launch = world.launch(source)
@@ -217,8 +220,8 @@ for clean in (False, True):
             os.execve(PYTHON, words, environ)
         time.sleep(60)
 # A child without the mark is found by its session, one in its own session by its parent.
-subprocess.Popen(["/bin/sleep", "60"], env={})
-subprocess.Popen(["/bin/sleep", "60"], env={}, start_new_session=True)
+subprocess.Popen(["/bin/sleep", "SECONDS"], env={})
+subprocess.Popen(["/bin/sleep", "SECONDS"], env={}, start_new_session=True)
 """
 
 
@@ -226,9 +229,10 @@ subprocess.Popen(["/bin/sleep", "60"], env={}, start_new_session=True)
 def test_nothing_is_left_of_a_host_that_forks_twice_and_ignores_sigterm(
     world: World, end: str, way: str
 ) -> None:
-    before = set(psutil.pids())
+    # Nobody else on this machine sleeps for that long.
+    seconds = f"60.{uuid.uuid4().int}"
     last = "print('up', flush=True)\ntime.sleep(60)" if end == "kill" else "sys.exit(5)"
-    launch = world.launch(IGNORES + LEAVES + last)
+    launch = world.launch(IGNORES + LEAVES.replace("SECONDS", seconds) + last)
 
     containers = world.executor.start(launch)
     if end == "kill":
@@ -244,17 +248,18 @@ def test_nothing_is_left_of_a_host_that_forks_twice_and_ignores_sigterm(
 
     assert ended(containers) == {"algo-1": 137 if end == "kill" else 5}
     assert world.left() == []
-    ours = [each for each in set(psutil.pids()) - before if _says_sleep(each)]
+    ours = [each for each in psutil.pids() if _sleeps(each, seconds)]
     # A cleared environment and a session of its own, orphaned before anybody looked: documented.
     allowed = 1 if (end, way) == ("by itself", "process") else 0
     for each in ours:
-        os.kill(each, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
     assert len(ours) <= allowed
 
 
-def _says_sleep(pid: int) -> bool:
+def _sleeps(pid: int, seconds: str) -> bool:
     with contextlib.suppress(psutil.Error):
-        return bool(psutil.Process(pid).cmdline() == ["/bin/sleep", "60"])
+        return bool(psutil.Process(pid).cmdline() == ["/bin/sleep", seconds])
     return False
 
 

@@ -30,11 +30,12 @@ def running_below(root: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            said = [*process.cmdline(), *process.environ().values()]
+            command = process.cmdline()
+            said = [*command, *process.environ().values()]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         if process.pid != os.getpid() and any(str(root) in word for word in said):
-            found.append(" ".join(process.cmdline()))
+            found.append(" ".join(command))
     return found
 
 

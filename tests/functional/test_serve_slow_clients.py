@@ -38,7 +38,7 @@ def _assert_prompt(server: Server) -> None:
     for _ in range(4):
         assert server.post(b"1").body == b"1"
     # Eight clients that stall would keep two threads for four times as long as one may.
-    assert time.monotonic() - begun < 2 * STALL_S
+    assert time.monotonic() - begun < 3.5 * STALL_S
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,23 @@ def test_who_takes_no_answer_takes_no_thread_and_is_given_up(server: Server) -> 
     takers = [_asks_for_much(server) for _ in range(8)]
 
     _assert_prompt(server)
-    # What is taken late, but at once, is whole.
-    with takers.pop() as late:
-        assert late.receive().body == bytes(range(256)) * (BIG // 256)
     deadline = time.monotonic() + 60 * STALL_S
     while _n_connections(server) and time.monotonic() < deadline:
         time.sleep(0.05)
     for taker in takers:
         assert _n_received(taker) < BIG
         taker.close()
+
+
+def test_what_is_taken_late_is_whole(tmp_path: Path) -> None:
+    options = {"MODEL_SERVER_WORKERS": "1", "CROSSFOLD_SERVER_THREADS": "2"}
+    with serving(OptMl(tmp_path), command=stand_in(tmp_path), **options) as patient:
+        takers = [_asks_for_much(patient) for _ in range(3)]
+        # By then there is a beginning of each, as there are two threads.
+        assert patient.post(b"1").body == b"1"
+        for taker in takers:
+            with taker:
+                assert taker.receive().body == bytes(range(256)) * (BIG // 256)
 
 
 def _n_connections(server: Server) -> int:

@@ -496,15 +496,14 @@ def worker_of(name: str) -> psutil.Process:
     """Return the process of a job that fits, whose parent only waits for it."""
 
     def is_of_job(process: psutil.Process | None) -> bool:
+        return process is not None and process.environ().get("TRAINING_JOB_NAME") == name
+
+    def is_worker(process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
-            return process is not None and process.environ().get("TRAINING_JOB_NAME") == name
+            return is_of_job(process) and is_of_job(process.parent())
         return False
 
-    (worker,) = (
-        process
-        for process in psutil.process_iter()
-        if is_of_job(process) and is_of_job(process.parent())
-    )
+    (worker,) = filter(is_worker, psutil.process_iter())
     return worker
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -183,18 +184,19 @@ def test_hosts_without_names_on_any_network_are_not_kept_waiting(
 
 
 def _wait_for_meeting(leader: str, n_followers: int) -> None:
-    """Return when the leader holds a connection of each follower, and has greeted it."""
+    """Return when so many followers have been greeted: only then do they keep their lines alive."""
     deadline = time.monotonic() + 60
-    while _n_guests(leader) < n_followers:
+    while _n_kept_alive(leader) < n_followers:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.5)
 
 
-def _n_guests(leader: str) -> int:
-    found = psutil.net_connections("tcp4")
-    held = [each for each in found if each.status == psutil.CONN_ESTABLISHED]
-    return sum(each.laddr == (leader, PORT) for each in held)
+def _n_kept_alive(leader: str) -> int:
+    """Count the connections to a leader on which its guests have set the timer of SO_KEEPALIVE."""
+    end = f"{int.from_bytes(socket.inet_aton(leader), sys.byteorder):08X}:{PORT:04X}"
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    found = [line.split() for line in lines]
+    return sum(words[2] == end and words[5].startswith("02:") for words in found)
 
 
 def _tree(folder: Path, host: str, names: tuple[str, ...], own: Mapping[str, str]) -> OptMl:

@@ -169,10 +169,18 @@ def _disturb(
 def _kill(server: Server, rng: random.Random) -> Kill:
     pid = rng.choice(server.worker_pids())
     os.kill(pid, signal.SIGSTOP)
+    _wait_until_stopped(pid)
     ports = _ports_held(pid, server.port)
     at = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     return Kill(pid, at, ports)
+
+
+def _wait_until_stopped(pid: int) -> None:
+    """Return when no thread of a process can take one more connection."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        while (task / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.001)
 
 
 def _ports_held(pid: int, port: int) -> frozenset[int]:

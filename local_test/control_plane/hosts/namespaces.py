@@ -17,7 +17,8 @@ from pathlib import Path
 # --kill-child: whoever ends `unshare` ends the namespace, and with it every process in it.
 _UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-root-user")
-_PROBE_S = 5.0
+# It takes milliseconds; a busy machine shall not be taken for one that has none.
+_PROBE_S = 60.0
 
 # $1 an empty folder, $2 what shall be /opt/ml, $3 folders below it to make read-only, $4 whether
 # the network is ours; then the program.  What else is in /opt stays where it is.
