@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from tests.conftest import ROOT
 
 HERE = Path(__file__).parent
 ROLE = "arn:aws:iam::123456789012:role/none"
-_TIMEOUT_S = 240
+_TIMEOUT_S = 900
 _NOBODY = "http://127.0.0.1:9"
 _SETTINGS = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -112,14 +111,6 @@ def has_compose(docker: str) -> bool:
     """Say whether one of the two commands that the SDKs look for is there."""
     asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
     return asked.returncode == 0 or shutil.which("docker-compose") is not None
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def unpacked(archive: Path, into: Path) -> Path:

@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.datasets import Rows, cancer_rows, iris_rows
-from tests.local_mode.sdk import Ran, Sdk, free_port, unpacked
+from tests.local_mode.sdk import Ran, Sdk, unpacked
 from tests.opt_ml import build_opt_ml, run
 from tests.served_native import Native
+from tests.serving import free_port
 
-pytestmark = [pytest.mark.image, pytest.mark.slow]
+pytestmark = [pytest.mark.image, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SMALL = {"num_round": 5, "seed": 3}
 BATCHES = {"first.csv": slice(0, 500), "second.csv": slice(500, 569)}

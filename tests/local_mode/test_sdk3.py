@@ -16,7 +16,7 @@ from tests.local_mode.sdk import Ran, Sdk, unpacked
 from tests.opt_ml import build_opt_ml, run
 from tests.served_native import Native
 
-pytestmark = [pytest.mark.image, pytest.mark.slow]
+pytestmark = [pytest.mark.image, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SMALL = {"num_round": 5, "seed": 3}
 

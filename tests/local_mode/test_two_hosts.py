@@ -18,7 +18,7 @@ from tests.opt_ml import Ended, build_opt_ml
 pytestmark = [pytest.mark.image, pytest.mark.slow]
 
 HOSTS = ("algo-1", "algo-2")
-_TIMEOUT_S = 120
+_TIMEOUT_S = 240
 
 
 def test_the_leader_trains_on_replicated_data_and_the_other_says_so(

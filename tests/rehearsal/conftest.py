@@ -18,8 +18,16 @@ NO_IMAGE = "CROSSFOLD_IMAGE names no image; build one with `make build`"
 Rehearsal = dict[str, Ran]
 
 
+# The first test of a plane waits for every script on it, however busy the machine is.
+_AT_MOST = pytest.mark.timeout(1800)
+
+
 @pytest.fixture(
-    scope="session", params=["process", pytest.param("docker", marks=pytest.mark.image)]
+    scope="session",
+    params=[
+        pytest.param("process", marks=_AT_MOST),
+        pytest.param("docker", marks=[_AT_MOST, pytest.mark.image]),
+    ],
 )
 def plane(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -21,8 +21,8 @@ import psutil
 from tests.conftest import ROOT
 from tests.serving import free_port
 
-_READY_S = 60
-_END_S = 60
+_READY_S = 120
+_END_S = 120
 _LOOK_S = 0.05
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 SCRIPT = "sdk2_pipeline_definition"
 OBJECTIVE = "validation:rmse="
-_END_S = 120.0
+_END_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)

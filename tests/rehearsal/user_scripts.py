@@ -64,7 +64,7 @@ SCRIPT_NAMES = ("sdk2_script", "sdk3_script", "sdk3_script_trainer")
 SOURCE = ROOT / "local_test/scripts"
 # What the README tells users to run.
 BEST = ROOT / "local_test/control_plane/examples/deploy_best_with_sdk2.py"
-_TIMEOUT_S = 270
+_TIMEOUT_S = 1500
 _NOBODY = "http://127.0.0.1:9"
 _KEPT = ("PATH", "LANG", "TMPDIR")
 

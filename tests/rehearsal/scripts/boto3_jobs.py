@@ -30,11 +30,11 @@ def main() -> int:
         create_training_job(sagemaker, f"boto3-{number}", rounds)
     finished = sagemaker.get_waiter("training_job_completed_or_stopped")
     for name in ("boto3-0", "boto3-1"):
-        finished.wait(TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        finished.wait(TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
     while not has_printed("boto3-2"):
         time.sleep(1)
     sagemaker.stop_training_job(TrainingJobName="boto3-2")
-    finished.wait(TrainingJobName="boto3-2", WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    finished.wait(TrainingJobName="boto3-2", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 
     pages = list(
         sagemaker.get_paginator("list_training_jobs").paginate(

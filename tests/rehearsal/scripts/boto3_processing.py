@@ -41,11 +41,11 @@ def main() -> int:
     create(sagemaker, "count-once", "0")
     create(sagemaker, "count-for-ever", "600")
     finished = sagemaker.get_waiter("processing_job_completed_or_stopped")
-    finished.wait(ProcessingJobName="count-once", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    finished.wait(ProcessingJobName="count-once", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
     while not has_printed("count-for-ever"):
         time.sleep(0.5)
     sagemaker.stop_processing_job(ProcessingJobName="count-for-ever")
-    finished.wait(ProcessingJobName="count-for-ever", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    finished.wait(ProcessingJobName="count-for-ever", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 
     pages = sagemaker.get_paginator("list_processing_jobs").paginate(
         NameContains="count-",
