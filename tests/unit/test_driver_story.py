@@ -67,7 +67,7 @@ def test_the_objective_is_in_the_log_before_anything_is_published(
     """A stop while S3 is slow must not cost the tuner its trial."""
     seen: list[str] = []
 
-    def publish(job: Job, _siblings: object) -> None:
+    def publish(job: Job, _siblings: object, _stop: object) -> None:
         seen.extend(cast("StringIO", job.stream).getvalue().splitlines())
 
     monkeypatch.setattr(publication, "publish_results", publish)
@@ -120,7 +120,7 @@ def test_a_scripts_objective_is_in_the_log_before_anything_is_published(
 ) -> None:
     seen: list[str] = []
 
-    def publish(job: Job, _siblings: object) -> None:
+    def publish(job: Job, _siblings: object, _stop: object) -> None:
         seen.extend(cast("StringIO", job.stream).getvalue().splitlines())
 
     monkeypatch.setattr(script_driver, "publish_results", publish)
