@@ -30,7 +30,7 @@ from local_test.control_plane.storage.channels import wanted_objects
 from local_test.control_plane.storage.downloads import download
 from local_test.control_plane.storage.journal import file_name
 from local_test.control_plane.storage.outputs import OutputFolder, Outputs
-from local_test.control_plane.storage.tree import open_plain
+from local_test.control_plane.storage.tree import crosses_link, open_plain
 from local_test.control_plane.training.ports import ClientFault, Host, Launch, Work
 
 # API reference: ExitMessage is up to one KB.
@@ -175,7 +175,10 @@ def _remove_inputs(job: ProcessingJob, hosts: Sequence[Host]) -> None:
     # They are still in S3; the rest of the tree is small and worth a look.
     for host in hosts:
         for given in job.inputs:
-            shutil.rmtree(local_folder(host, given["S3Input"]["LocalPath"]), ignore_errors=True)
+            folder = local_folder(host, given["S3Input"]["LocalPath"])
+            # What a job has linked to is not the plane's.
+            if not crosses_link(folder, host.opt_ml):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _message(hosts: Sequence[Host]) -> str | None:

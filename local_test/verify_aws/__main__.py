@@ -133,9 +133,11 @@ def _verify(chosen: Sequence[Probe], given: argparse.Namespace) -> int:
         "real": "a local control plane" if given.plane else place(real),
         "dollars_at_most": 0.0 if given.plane else costs.total(_uses(chosen), given.price),
     }
-    # First, so that it is seen also where the file cannot be written any more.
-    print(report.table(facts))
-    report.write(given.out, facts, about)
+    # Each also where the other fails: a disk may be full, and whoever reads the table may go.
+    try:
+        print(report.table(facts), flush=True)
+    finally:
+        report.write(given.out, facts, about)
     print(f"took {time.time() - began:.0f} s; all facts are in {given.out}")
     is_same = all(each.verdict == "agrees" and each.is_as_documented for each in facts)
     if not is_clean:

@@ -295,7 +295,7 @@ class Tab:
             if time.monotonic() > end:
                 raise BrowserFailed(
                     f"not so in {seconds:g} s: {claim}{why}\nthe page shows\n"
-                    f"{self.evaluate('document.body.innerText')}\nit says {self.complaints}"
+                    f"{self.evaluate('document.body?.innerText')}\nit says {self.complaints}"
                 )
             time.sleep(0.02)
 

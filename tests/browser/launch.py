@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
 
 
 def _refuse_netlink(call: int) -> None:
-    """Let `call` fail where it asks for netlink; where that is not allowed, all is as it was."""
+    """Let `call` fail where it asks for netlink; where that is not allowed, the log says so."""
     # Each step: (what, steps to leave out where it holds, and where not, its value).
     steps = [
         (_LOAD, 0, 0, _CALL),
@@ -50,9 +50,10 @@ def _refuse_netlink(call: int) -> None:
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = struct.pack("@HP", len(steps), ctypes.addressof(code))
-    prctl = ctypes.CDLL(None).prctl
-    prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    prctl(_SET_SECCOMP, _FILTER, program, 0, 0)
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    if prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or prctl(_SET_SECCOMP, _FILTER, program, 0, 0):
+        why = os.strerror(ctypes.get_errno())
+        sys.stderr.write(f"no seccomp ({why}): expect ERR_NETWORK_CHANGED\n")
 
 
 if __name__ == "__main__":

@@ -66,13 +66,14 @@ def add_jobs(page: Tab, served: ServedPage, numbers: range) -> None:
 
 def redrawn(page: Tab) -> Counter[str]:
     """Return how often each function of the page ran where it was drawn again, and no more."""
-    while True:
+    for _ in range(20):
         calls(page)
         page.evaluate("window.tick(), new Promise(requestAnimationFrame)")
         made = calls(page)
         # The plane says something at times.
         if made["main.js draw"] == 1 and not made["feed.js take"]:
             return made
+    raise AssertionError(f"the page never draws once for a tick: {made}")
 
 
 def calls(page: Tab) -> Counter[str]:

@@ -20,6 +20,9 @@ TRIALS = 5
 LONGEST_S = 600.0  # of a real search on a machine that has much else to do
 SEARCH = "search"
 
+# The plane has to start too, and what was waited for shall be told before the test is cut off.
+pytestmark = pytest.mark.timeout(2 * LONGEST_S)
+
 
 @pytest.fixture(scope="module")
 def searched(jobs: Jobs) -> str:

@@ -246,7 +246,7 @@ def test_an_endpoint_on_its_way_is_told_with_what_serves_and_what_shall() -> Non
     assert endpoint_detail(hosting.plane, "e")["coming"]["config"] == "next"
 
 
-def test_an_endpoint_that_failed_is_told_even_where_nothing_of_it_is_left() -> None:
+def test_an_endpoint_that_failed_is_told_as_it_was_whatever_was_deleted_or_replaced() -> None:
     hosting = HostingPlane(Life(fails_s=1.0))
     hosting.model()
     hosting.config("c")
@@ -255,10 +255,15 @@ def test_an_endpoint_that_failed_is_told_even_where_nothing_of_it_is_left() -> N
     assert hosting.status() == "Failed"
     assert served_by(hosting) == [("AllTraffic", 1.0, 1.0, 0, 1, 0)]
 
+    told = endpoint_detail(hosting.plane, "e")
     hosting.call("DeleteModel", ModelName="m")
-    assert endpoint_detail(hosting.plane, "e")["variants"][0]["image"] is None
     hosting.call("DeleteEndpointConfig", EndpointConfigName="c")
-    assert endpoint_detail(hosting.plane, "e")["variants"] == []
+    assert endpoint_detail(hosting.plane, "e") == told
+    hosting.model("m", Image="image:2")
+    hosting.config("c", variant("other"))
+    assert endpoint_detail(hosting.plane, "e") == told
+    later = HostingPlane(journal=hosting.journal)
+    assert endpoint_detail(later.plane, "e") == told
 
 
 def test_a_plane_without_endpoints_says_so(served: ServedPage) -> None:

@@ -520,6 +520,27 @@ def test_inputs_that_a_killed_plane_has_left_go_when_the_next_one_starts(world: 
     assert sorted(files_below(world.stages.folder("demo"))) == CONFIGURATION
 
 
+def test_what_a_job_has_put_a_link_to_is_not_removed_with_its_inputs(world: World) -> None:
+    put(world.store, "bucket", {"data/a": "a"})
+    below = "/opt/ml/processing/input/data"
+    inputs = [s3_input("data", "s3://bucket/data/", LocalPath=below)]
+    request = processing_request(ProcessingInputs=inputs)
+    job = ProcessingJob("demo", ARN, request, 0.0, 0.0)
+    work = world.stages.prepare(job)
+    world.until(lambda: work.poll() is not None)
+    folder = world.stages.folder("demo") / "algo-1/ml/processing/input"
+    folder.rename(folder.with_name("old"))
+    others = world.root / "of others"
+    (others / "data").mkdir(parents=True)
+    (others / "data/kept").touch()
+    folder.symlink_to(others)
+
+    world.stages.sweep(job)
+    world.stages.close()
+
+    assert (others / "data/kept").exists()
+
+
 @needs_namespaces
 def test_inputs_are_not_kept_and_the_rest_of_the_tree_is(world: World) -> None:
     put(world.store, "bucket", {"data/a": "a"})

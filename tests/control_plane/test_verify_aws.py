@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import re
@@ -24,7 +26,7 @@ from local_test.verify_aws import __main__ as verify
 from local_test.verify_aws import inference, inside, report
 from local_test.verify_aws.container_views import platform_environment
 from local_test.verify_aws.costs import TooDear, Use, check, total
-from local_test.verify_aws.facts import Observation, comparable, compare
+from local_test.verify_aws.facts import Fact, Observation, comparable, compare
 from local_test.verify_aws.probes.probe import refused
 from local_test.verify_aws.run import UnknownProbe, probes
 from local_test.verify_aws.side import Made, Side
@@ -106,6 +108,31 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_made(
     assert len(told) == 1
     assert str(tmp_path / "file") in told[0]
     assert not places["--out"].exists()
+
+
+def test_a_result_is_written_also_where_nobody_reads_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    def side(name: str, *_: Any, **__: Any) -> Side:
+        return a_side(Made(tmp_path / name))
+
+    def compared(*_: Any) -> list[Fact]:
+        monkeypatch.setattr(sys, "stdout", Gone())
+        return []
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(verify, "plane_side", side)
+    monkeypatch.setattr(verify, "_tell_what_is_left", lambda _: True)
+    monkeypatch.setattr(verify, "_compared", compared)
+    out = tmp_path / "f.json"
+
+    assert verify.main(["--plane", "--folder", str(tmp_path / "runs"), "--out", str(out)]) == 1
+
+    assert json.loads(out.read_text("utf-8"))["facts"] == []
 
 
 def test_an_interruption_while_threads_are_started_waits_until_all_is_removed(

@@ -57,7 +57,7 @@ class Course:
         self.record = record
         self.serving: Fleet | None = None
         self.coming: Fleet | None = None
-        # What weights and counts are once the coming fleet serves.
+        # What deployment, weights and counts are once the coming fleet serves.
         self._next = record
         self._scaling: Scaling | None = None
         self._leaving: list[Fleet] = []

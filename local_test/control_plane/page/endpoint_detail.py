@@ -29,7 +29,7 @@ def endpoint_detail(plane: Plane, name: str) -> dict[str, Any]:
             "arn": endpoint.arn,
             "config": endpoint.config_name,
             "modified": endpoint.modified,
-            "variants": _asked(plane, endpoint) if serving is None else _variants(serving),
+            "variants": list(_asked(endpoint)) if serving is None else _variants(serving),
             "coming": None
             if coming is None
             else {"config": coming.config_name, "variants": _variants(coming)},
@@ -57,30 +57,29 @@ def _variant(variant: Variant, total: float) -> dict[str, Any]:
     }
 
 
-def _asked(plane: Plane, endpoint: Endpoint) -> list[dict[str, Any]]:
-    """Return what the configuration asks for, where that is still there: nothing serves."""
-    try:
-        asked = plane.hosting.configs.get(endpoint.config_name).variants
-    except ValidationError:
-        return []
-    return list(_configured(plane, asked))
-
-
-def _configured(plane: Plane, asked: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    total = sum(float(each.get("InitialVariantWeight", 1.0)) for each in asked)
-    containers = {model.name: model.container for model in plane.models.all()}
+def _asked(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    """Yield what the endpoint took from its configuration and models: nothing serves."""
+    deployment = endpoint.deployment
+    asked = deployment.config.variants
+    weights = {
+        each["VariantName"]: endpoint.weights.get(
+            each["VariantName"], float(each.get("InitialVariantWeight", 1.0))
+        )
+        for each in asked
+    }
+    total = sum(weights.values())
     for each in asked:
-        weight = float(each.get("InitialVariantWeight", 1.0))
-        container = containers.get(each["ModelName"], {})
+        name = each["VariantName"]
+        model = deployment.models[name]
         yield {
-            "name": each["VariantName"],
-            "model": each["ModelName"],
-            "image": container.get("Image"),
-            "data": container.get("ModelDataUrl"),
+            "name": name,
+            "model": model.name,
+            "image": model.container.get("Image"),
+            "data": model.container.get("ModelDataUrl"),
             "instance_type": each.get("InstanceType"),
-            "weight": weight,
-            "share": weight / total if total else 0.0,
+            "weight": weights[name],
+            "share": weights[name] / total if total else 0.0,
             "ready": 0,
-            "wanted": each.get("InitialInstanceCount", 1),
+            "wanted": endpoint.counts.get(name, each.get("InitialInstanceCount", 1)),
             "requests": 0,
         }

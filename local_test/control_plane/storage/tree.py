@@ -29,11 +29,17 @@ def walk(folder: Path, opt_ml: Path) -> Tree:
     A link to a file of the same folder stands for that file; every other link is left out.
     """
     tree = Tree()
-    if _crosses_link(folder, opt_ml):
+    if crosses_link(folder, opt_ml):
         tree.left_out.append((folder.name, "is a link, not a folder"))
     elif folder.is_dir():
         _walk(folder, "", tree, (folder, opt_ml))
     return tree
+
+
+def crosses_link(folder: Path, opt_ml: Path) -> bool:
+    """Whether a folder below `opt_ml`, or one on the way to it, is a link."""
+    chain = [folder, *folder.parents]
+    return any(each.is_symlink() for each in chain[: chain.index(opt_ml)])
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -46,11 +52,6 @@ def open_plain(path: Path) -> BinaryIO:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     return os.fdopen(descriptor, "rb")
-
-
-def _crosses_link(folder: Path, opt_ml: Path) -> bool:
-    chain = [folder, *folder.parents]
-    return any(each.is_symlink() for each in chain[: chain.index(opt_ml)])
 
 
 def _walk(folder: Path, prefix: str, tree: Tree, roots: tuple[Path, Path]) -> None:
