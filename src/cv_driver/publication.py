@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 FILES = ("evaluation.json", "cv_results.json")
 # Many drivers of an account that end together share its 5 describes a second.
 WITHIN_S = 60.0
-# After a stop, which ends a job within 10 seconds.
-WITHIN_OF_STOP_S = 5.0
+# After a stop: a script's final run may leave 3 seconds of it, after which the job has failed.
+WITHIN_OF_STOP_S = 2.0
 _LOOK_S = 0.1
 
 

@@ -89,8 +89,10 @@ def heeded_signals() -> Iterator[None]:
 
     As process 1 of a container this process would not even notice a signal without a handler.
     """
-    for number in _STOPS:
-        signal.signal(number, _leave)
+    # After a stop that was lost the alarm insists, and no other one is heeded.
+    if signal.getsignal(signal.SIGALRM) is not _insist:
+        for number in _STOPS:
+            signal.signal(number, _leave)
     for number in _UNUSED:
         signal.signal(number, signal.SIG_IGN)
     try:

@@ -15,7 +15,7 @@ from crossfold.contract.paths import OptMl
 from tests.datasets import iris_rows
 from tests.opt_ml import Ended, build_opt_ml
 
-pytestmark = [pytest.mark.image, pytest.mark.slow]
+pytestmark = [pytest.mark.image, pytest.mark.slow, pytest.mark.timeout(600)]
 
 HOSTS = ("algo-1", "algo-2")
 _TIMEOUT_S = 240

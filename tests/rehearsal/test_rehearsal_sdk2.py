@@ -180,8 +180,8 @@ def test_a_stopped_tuning_job_stops_its_trials_and_starts_no_others(sdk2_stop: R
     assert "BestTrainingJob" not in told
 
 
-def test_stopped_trials_end_on_their_own_and_are_not_killed(sdk2_stop: Ran) -> None:
-    """Nobody who is killed has a last word."""
+def test_stopped_trials_end_before_the_plane_kills_them(sdk2_stop: Ran) -> None:
+    """Whose supervisor is killed has no last word; whom it kills itself has this one too."""
     for trial in sdk2_stop.came_back["trials"]:
         *_, last = log_lines(sdk2_stop.plane, trial["TrainingJobName"])
 

@@ -159,28 +159,30 @@ def _disturb(
             pause = rng.uniform(*kill_every_s) if kill_every_s else left
             time.sleep(min(pause, left))
             if kill_every_s and pause < left:
-                kills.append(_kill(server, rng))
+                _kill(server, rng, kills)
     finally:
         is_over.set()
         probe.join()
     return pings, kills
 
 
-def _kill(server: Server, rng: random.Random) -> Kill:
+def _kill(server: Server, rng: random.Random, kills: list[Kill]) -> None:
+    """Kill a worker; it is written down before anybody can notice."""
     pid = rng.choice(server.worker_pids())
     os.kill(pid, signal.SIGSTOP)
     _wait_until_stopped(pid)
     ports = _ports_held(pid, server.port)
-    at = time.monotonic()
+    kills.append(Kill(pid, time.monotonic(), ports))
     os.kill(pid, signal.SIGKILL)
-    return Kill(pid, at, ports)
 
 
 def _wait_until_stopped(pid: int) -> None:
     """Return when no thread of a process can take one more connection."""
     for task in Path(f"/proc/{pid}/task").iterdir():
-        while (task / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "T":
-            time.sleep(0.001)
+        # One that ends is not there any more, or reads so.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while (task / "stat").read_text("utf-8").rpartition(")")[2].split()[0] not in "TZX":
+                time.sleep(0.001)
 
 
 def _ports_held(pid: int, port: int) -> frozenset[int]:
@@ -205,8 +207,6 @@ def _probe(port: int, pings: Pings, kills: list[Kill], is_over: threading.Event)
             pings.seconds.append(time.monotonic() - started)
             continue
         client_port, reason = error
-        # The kill that did it is written down a moment later than it happens.
-        time.sleep(0.01)
         if not any(client_port in kill.ports for kill in kills[-1:]):
             pings.faults.append(reason)
             continue

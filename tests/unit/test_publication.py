@@ -20,6 +20,7 @@ from cv_driver import publication
 from cv_driver.aws import client
 from cv_driver.aws.errors import CallFailed, Denied, NoAnswer, NoCredentials, Throttled, Unreachable
 from cv_driver.publication import FILES, publish_results
+from train.script.script_job import _AFTER_GRACE_S
 
 _ENVIRON = {
     "TRAINING_JOB_NAME": "trial",
@@ -126,8 +127,8 @@ def test_a_service_that_keeps_silent_holds_a_job_up_for_a_minute_and_a_stopped_o
     published: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     assert publication.WITHIN_S <= 60
-    # The job would be killed before it can end by itself.
-    assert publication.WITHIN_OF_STOP_S < PATIENCE_S
+    # The job would be given up before it can end by itself.
+    assert min(PATIENCE_S, _AFTER_GRACE_S) > publication.WITHIN_OF_STOP_S
     monkeypatch.setattr(publication, limit, 0.2)
     answers, stop = threading.Event(), StopRequest()
     if limit == "WITHIN_OF_STOP_S":

@@ -214,8 +214,18 @@ def test_a_quote_that_is_never_closed_does_not_make_one_row_of_the_rest(tmp_path
     with pytest.raises(UserError, match=r"file a\.csv, row 11: .* is a quote never closed"):
         open_row_files([DataFile("train", path, path.name, "csv")], "auto")
 
-    path.write_text('y,t\n1,5" pipe\n2,x\n')
+    path.write_text('y,t\n1,5" pipe\n2,"x\n3,x\n')
+    with pytest.raises(UserError, match=r"file a\.csv, row 3: .* is a quote never closed"):
+        open_row_files([DataFile("train", path, path.name, "csv")], "auto")
+
+
+@pytest.mark.parametrize("row", ['1,5" pipe', '1,"5" pipe"'])
+def test_a_quote_within_a_cell_opens_nothing(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"y,t\n{row}\n2,x\n")
+
     (found,) = open_row_files([DataFile("train", path, path.name, "csv")], "auto")
+
     assert found.n_rows == 2
 
 

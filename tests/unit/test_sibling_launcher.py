@@ -655,7 +655,7 @@ def test_a_stop_that_is_not_allowed_says_so_and_returns(tmp_path: Path) -> None:
     assert sum("is not stopped" in line for line in world.log) == 5
     names = ", ".join(f"{DRIVER}-f{index}" for index in range(5))
     assert world.log[-1] == (
-        f"5 fold jobs could not be stopped: {names}; the stop marker in S3 asks them to end; else "
+        f"fold jobs that could not be stopped: {names}; the stop marker in S3 asks them to end; else "
         f"`cv_reap --driver {DRIVER}` ends them where credentials allow it, or their time limit "
         "does"
     )
@@ -677,7 +677,7 @@ def test_a_driver_whose_credentials_expired_names_the_jobs_that_run_on_and_what_
 
     world.api.hears = lambda _operation: None
     assert len(world.running()) == 5
-    assert world.log[-1].startswith("5 fold jobs could not be stopped: ")
+    assert world.log[-1].startswith("fold jobs that could not be stopped: ")
     assert f"f4; `cv_reap --driver {DRIVER}` ends them" in world.log[-1]
 
 

@@ -7,7 +7,7 @@ Arrays give columns by position.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -149,12 +149,18 @@ def _column(cells: list[Any], kind: Kind) -> NDArray[Any] | TextBlock:
         return _numbers(cells)
     if kind == "raw":
         texts = [cell_text(cell) for cell in cells]
-        "".join(texts).encode()
+        _check_whole(texts)
         return np.array(texts, dtype=object)
     codes: dict[str, int] = {}
     numbers = [codes.setdefault(cell_text(cell), len(codes)) for cell in cells]
-    "".join(codes).encode()
+    _check_whole(codes)
     return TextBlock(np.array(numbers, np.int32), list(codes))
+
+
+def _check_whole(texts: Iterable[str]) -> None:
+    # One by one: of documents, all together would be two more copies of a block.
+    for text in texts:
+        text.encode()
 
 
 def _is_whole(text: str) -> bool:

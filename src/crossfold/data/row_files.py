@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfold.data.channel_files import DataFile
-from crossfold.data.csv_diagnosis import allow_long_cells, check_quotes
+from crossfold.data.csv_diagnosis import allow_long_cells, records
 from crossfold.data.file_bytes import BOM, is_gzip, open_bytes
 from crossfold.data.libsvm_lines import without_comment
 from crossfold.data.parquet_codec import count_parquet_rows, write_parquet_rows
@@ -76,12 +77,7 @@ def open_row_files(
             delimiter = found.sample.delimiter
             n_head = 0 if found.names is None else found.sample.first_end
         n_head = n_head or _n_mark(file)
-        n_rows = n_quotes = 0
-        for row in _rows(file, n_head, delimiter):
-            n_rows += 1
-            n_quotes += row.count(b'"')
-        if delimiter and n_quotes % 2:
-            check_quotes(file, delimiter)
+        n_rows = sum(1 for _ in _rows(file, n_head, delimiter))
         if not n_rows:
             raise UserError(f"{file.place()} has no rows; remove the file, or give it rows")
         opened.append(RowFile(file, n_head, delimiter, n_rows))
@@ -151,6 +147,8 @@ def _csv_rows(lines: Iterator[bytes], file: DataFile, delimiter: str) -> Iterato
             taken.append(line)
             # Delimiter, quote and line ends are the same bytes in UTF-8.
             yield line.decode("latin-1")
+        # Only who is within quotes asks for more.
+        raise csv.Error("unexpected end of data")
 
     for line in lines:
         if b'"' not in line:
@@ -161,7 +159,8 @@ def _csv_rows(lines: Iterator[bytes], file: DataFile, delimiter: str) -> Iterato
         try:
             next(csv.reader(texts(line), delimiter=delimiter))
         except csv.Error as error:
-            raise UserError(f"{file.place()}: {error}; is a quote never closed?") from error
+            ((row, _),) = deque(records(file, delimiter), maxlen=1)
+            raise UserError(f"{file.place(row)}: {error}; is a quote never closed?") from error
         yield b"".join(taken)
 
 

@@ -71,7 +71,7 @@ class Stopping:
             return None
         told = "the stop marker in S3 asks them to end; else " if self._is_marked else ""
         return (
-            f"{len(names)} fold jobs could not be stopped: {', '.join(names)}; "
+            f"fold jobs that could not be stopped: {', '.join(names)}; "
             f"{told}`cv_reap --driver {driver}` ends them where credentials allow it, or their "
             "time limit does"
         )
