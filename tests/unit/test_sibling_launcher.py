@@ -655,9 +655,9 @@ def test_a_stop_that_is_not_allowed_says_so_and_returns(tmp_path: Path) -> None:
     assert sum("is not stopped" in line for line in world.log) == 5
     names = ", ".join(f"{DRIVER}-f{index}" for index in range(5))
     assert world.log[-1] == (
-        f"fold jobs that could not be stopped: {names}; the stop marker in S3 asks them to end; else "
-        f"`cv_reap --driver {DRIVER}` ends them where credentials allow it, or their time limit "
-        "does"
+        f"fold jobs that could not be stopped: {names}; the stop marker in S3 asks them to end; "
+        f"else `cv_reap --driver {DRIVER}` ends them where credentials allow it, or their time "
+        "limit does"
     )
 
 
