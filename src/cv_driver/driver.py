@@ -108,7 +108,10 @@ def drive(job: Job, stop: StopRequest) -> None:
 
 
 def connect_siblings(job: Job, stop: StopRequest) -> Connection | None:
-    """Reach SageMaker where folds shall be jobs of their own; raises as `connect_parent` does."""
+    """Reach SageMaker where folds shall be jobs of their own, and log what ``auto`` chose.
+
+    Raises as `connect_parent` does.
+    """
     log_choice(job)
     if not wants_siblings(job):
         return None

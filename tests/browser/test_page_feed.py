@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local_test.control_plane.listening import hold_port
 from local_test.control_plane.training.simulated import Script
 from tests.browser.chromium import Browser, Tab
 from tests.control_plane.plane_training_world import training_request
@@ -89,10 +89,9 @@ def calls(page: Tab) -> Counter[str]:
 @pytest.fixture
 def port() -> Iterator[int]:
     """Keep a port from others while the plane that listens on it is away."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
+    port, holder = hold_port()
+    with holder:
+        yield port
 
 
 def test_a_plane_that_comes_back_is_found_again(chromium: Browser, port: int) -> None:

@@ -11,7 +11,7 @@ from local_test.control_plane.api.pages import page
 from local_test.control_plane.api.tags import Tags, check
 from local_test.control_plane.hosting.configs import EndpointConfigs
 from local_test.control_plane.hosting.record import EndpointConfig
-from local_test.control_plane.wire.filters import is_asked_for
+from local_test.control_plane.wire.filters import is_named_and_created
 from local_test.control_plane.wire.rules.hosting import check_endpoint_config
 
 Request = dict[str, Any]
@@ -59,7 +59,11 @@ class EndpointConfigApi:
     def list(self, request: Request) -> Request:
         """Answer ListEndpointConfigs."""
         ordered = sorted(
-            (config for config in self.configs.all() if _fits(config, request)),
+            (
+                config
+                for config in self.configs.all()
+                if is_named_and_created(request, config.name, config.created)
+            ),
             key=_ORDERS[request.get("SortBy", "CreationTime")],
             reverse=request.get("SortOrder", "Descending") == "Descending",
         )
@@ -70,18 +74,6 @@ class EndpointConfigApi:
         """Answer DeleteEndpointConfig."""
         self.tags.forget(self.configs.delete(request["EndpointConfigName"]).arn)
         return {}
-
-
-def _fits(config: EndpointConfig, request: Request) -> bool:
-    created = config.created
-    return is_asked_for(
-        request,
-        name=config.name,
-        status="",
-        created=created,
-        modified=created,
-        is_after_inclusive=True,
-    )
 
 
 def _summary(config: EndpointConfig) -> Request:

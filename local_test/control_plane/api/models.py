@@ -11,7 +11,7 @@ from local_test.control_plane.api.pages import page
 from local_test.control_plane.api.tags import Tags, check
 from local_test.control_plane.hosting.models import Models
 from local_test.control_plane.hosting.record import Model
-from local_test.control_plane.wire.filters import is_asked_for
+from local_test.control_plane.wire.filters import is_named_and_created
 from local_test.control_plane.wire.rules.hosting import check_model
 
 Request = dict[str, Any]
@@ -66,7 +66,11 @@ class ModelApi:
     def list(self, request: Request) -> Request:
         """Answer ListModels."""
         ordered = sorted(
-            (model for model in self.models.all() if _fits(model, request)),
+            (
+                model
+                for model in self.models.all()
+                if is_named_and_created(request, model.name, model.created)
+            ),
             key=_ORDERS[request.get("SortBy", "CreationTime")],
             reverse=request.get("SortOrder", "Descending") == "Descending",
         )
@@ -78,18 +82,6 @@ class ModelApi:
         model = self.models.delete(request["ModelName"])
         self.tags.forget(model.arn)
         return {}
-
-
-def _fits(model: Model, request: Request) -> bool:
-    created = model.created
-    return is_asked_for(
-        request,
-        name=model.name,
-        status="",
-        created=created,
-        modified=created,
-        is_after_inclusive=True,
-    )
 
 
 def _summary(model: Model) -> Request:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local_test.control_plane.hosting.fleet import Fleet, Variant
-from local_test.control_plane.hosting.record import Endpoint
+from local_test.control_plane.hosting.record import Endpoint, Model
 from local_test.control_plane.plane import Plane
 from local_test.control_plane.wire.errors import ValidationError
 
@@ -42,15 +42,8 @@ def _variants(fleet: Fleet) -> list[dict[str, Any]]:
 
 
 def _variant(variant: Variant, total: float) -> dict[str, Any]:
-    model = variant.instances.plan.model
     return {
-        "name": variant.name,
-        "model": model.name,
-        "image": model.container.get("Image"),
-        "data": model.container.get("ModelDataUrl"),
-        "instance_type": variant.request.get("InstanceType"),
-        "weight": variant.weight,
-        "share": variant.weight / total if total else 0.0,
+        **_described(variant.request, variant.instances.plan.model, variant.weight, total),
         "ready": variant.instances.n_ready,
         "wanted": variant.instances.wanted,
         "requests": variant.instances.n_asked,
@@ -70,16 +63,23 @@ def _asked(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
     total = sum(weights.values())
     for each in asked:
         name = each["VariantName"]
-        model = deployment.models[name]
         yield {
-            "name": name,
-            "model": model.name,
-            "image": model.container.get("Image"),
-            "data": model.container.get("ModelDataUrl"),
-            "instance_type": each.get("InstanceType"),
-            "weight": weights[name],
-            "share": weights[name] / total if total else 0.0,
+            **_described(each, deployment.models[name], weights[name], total),
             "ready": 0,
             "wanted": endpoint.counts.get(name, each.get("InitialInstanceCount", 1)),
             "requests": 0,
         }
+
+
+def _described(
+    request: Mapping[str, Any], model: Model, weight: float, total: float
+) -> dict[str, Any]:
+    return {
+        "name": request["VariantName"],
+        "model": model.name,
+        "image": model.container.get("Image"),
+        "data": model.container.get("ModelDataUrl"),
+        "instance_type": request.get("InstanceType"),
+        "weight": weight,
+        "share": weight / total if total else 0.0,
+    }

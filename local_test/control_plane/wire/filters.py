@@ -28,6 +28,21 @@ def is_asked_for(
     )
 
 
+def is_named_and_created(request: Mapping[str, Any], name: str, created: float) -> bool:
+    """Say whether a thing that has no states and never changes passes a request's filters.
+
+    Source: API reference, ListModels and ListEndpointConfigs, whose CreationTimeAfter is inclusive.
+    """
+    return is_asked_for(
+        request,
+        name=name,
+        status="",
+        created=created,
+        modified=created,
+        is_after_inclusive=True,
+    )
+
+
 def _is_between(
     at: float, request: Mapping[str, Any], name: str, *, is_after_inclusive: bool = False
 ) -> bool:
